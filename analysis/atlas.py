@@ -1,0 +1,290 @@
+"""The atlas: a folder that holds what one network made of the categories.
+
+==========================  ===========================================================================
+``atlas.json``              the manifest: network, weights, recipe, seeds, layers, defaults, versions
+``pictures/KIND/NNNN-S.webp``  the picture of class NNNN with seed S
+``pictures.parquet``        one row a picture
+``features.safetensors``    per layer: the classes' mean, and their spread where a class has several pictures
+``projections.parquet``     one row a class, layer and method: where it lies on the map
+==========================  ===========================================================================
+
+Reading an atlas needs no torch. Nothing in it is a pickle.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from analysis.files import find_shipped_atlas, write_whole
+from analysis.space import FeatureSpace
+from inputgen.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+MANIFEST = "atlas.json"
+FEATURES = "features.safetensors"
+PICTURES = "pictures.parquet"
+PROJECTIONS = "projections.parquet"
+DRAWN = "drawn"
+PHOTOGRAPHS = "photographs"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What ``atlas.json`` says: how the atlas was made, and what it holds.
+
+    Attributes
+    ----------
+    network : str
+        Name of the network, as ``load_network`` takes it.
+    weights : str
+        SHA-256 of the network's weights, hexadecimal.
+    source : str
+        ``"drawn"`` by the network, or ``"photographs"``.
+    classes : list of int
+        The class indices that the atlas covers, ascending.
+    recipe : dict or None
+        The recipe of the drawings, every field of it; None for photographs.
+    seeds : list of int
+        The seeds drawn for every class; empty for photographs.
+    finished : bool
+        Whether the atlas has been measured and can be read.
+    layers : dict of str to int
+        Every measured layer, from the input to the output, with its number of features.
+    default_layer, default_metric : str
+        What is used where a question names none.
+    quality : dict
+        How the defaults were chosen and how good they are, and how many pictures are recognised.
+    versions : dict of str to str
+        The packages that made the atlas.
+    skipped : dict of str to str
+        Files that could not be read, with the reason.
+    format : int
+        Version of this layout.
+    """
+
+    network: str
+    weights: str
+    source: str
+    classes: list[int]
+    recipe: dict[str, Any] | None
+    seeds: list[int]
+    finished: bool
+    layers: dict[str, int]
+    default_layer: str
+    default_metric: str
+    quality: dict[str, Any]
+    versions: dict[str, str]
+    skipped: dict[str, str]
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """A finished atlas, open for reading.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Where it lies.
+    manifest : Manifest
+        How it was made, and what it holds.
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    def space(self, layer: str | None = None, *, standardised: bool = True) -> FeatureSpace:
+        """Read the feature space of one layer.
+
+        Parameters
+        ----------
+        layer : str, optional
+            A layer of the atlas; its default layer where none is named.
+        standardised : bool
+            Whether every feature is given mean 0 and standard deviation 1 over the classes.
+
+        Returns
+        -------
+        FeatureSpace
+            One vector a class, in the order of the manifest's classes.
+
+        Raises
+        ------
+        UserError
+            Where the atlas has no such layer, or its features are damaged.
+        """
+        layer = layer or self.manifest.default_layer
+        if layer not in self.manifest.layers:
+            raise UserError(f"unknown layer {layer!r}; this atlas has: {', '.join(self.manifest.layers)}")
+        space = FeatureSpace(
+            vectors=self._read(f"{layer}.mean").astype(np.float32),
+            index=np.array(self.manifest.classes),
+            network=self.manifest.network,
+            weights=self.manifest.weights,
+            layer=layer,
+            source=self.manifest.source,
+        )
+        if space.vectors.shape != (len(self.manifest.classes), self.manifest.layers[layer]):
+            raise self._damage(FEATURES, f"layer {layer} has shape {space.vectors.shape}")
+        return space.standardise() if standardised else space
+
+    def counts(self) -> NDArray[np.int64]:
+        """Give the number of pictures behind each class, in the order of the manifest's classes."""
+        return self._read("count").astype(np.int64)
+
+    def projection(self, layer: str | None = None, *, method: str = "umap") -> NDArray[np.float32]:
+        """Read the map of one layer.
+
+        Parameters
+        ----------
+        layer : str, optional
+            A layer of the atlas; its default layer where none is named.
+        method : str
+            ``"umap"`` or ``"pca"``.
+
+        Returns
+        -------
+        numpy.ndarray
+            (classes, 2) coordinates, in the order of the manifest's classes.
+        """
+        layer = layer or self.manifest.default_layer
+        table = self.projections
+        rows = table[(table["layer"] == layer) & (table["method"] == method)].sort_values("index")
+        if list(rows["index"]) != self.manifest.classes:
+            there = sorted(set(zip(table["layer"], table["method"], strict=True)))
+            names = ", ".join(f"{method} of {layer}" for layer, method in there)
+            raise UserError(f"this atlas has no {method} map of layer {layer!r}; it has: {names}")
+        return rows[["x", "y"]].to_numpy(dtype=np.float32)
+
+    @cached_property
+    def projections(self) -> pd.DataFrame:
+        """All maps: columns ``index``, ``layer``, ``method``, ``x``, ``y``."""
+        return self._read_table(PROJECTIONS)
+
+    @cached_property
+    def pictures(self) -> pd.DataFrame:
+        """One row a picture.
+
+        Columns ``path`` (relative to the atlas), ``kind``, ``target`` (class index, or empty),
+        ``expression``, ``seed``, ``logit`` (of the target), ``predicted`` (class index) and
+        ``probability`` (of the predicted class).
+        """
+        return self._read_table(PICTURES)
+
+    def _read(self, name: str) -> NDArray[Any]:
+        path = self.folder / FEATURES
+        try:
+            with safe_open(path, framework="numpy") as tensors:
+                values: NDArray[Any] = tensors.get_tensor(name)
+        except (OSError, SafetensorError) as error:
+            raise self._damage(FEATURES, str(error)) from None
+        return values
+
+    def _read_table(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+        import pyarrow as pa
+
+        try:
+            return pd.read_parquet(self.folder / name)
+        except (OSError, pa.ArrowException) as error:
+            raise self._damage(name, str(error)) from None
+
+    def _damage(self, name: str, reason: str) -> UserError:
+        first = reason.splitlines()[0] if reason else "unreadable"
+        return UserError(f"the atlas {self.folder} is damaged: {name}: {first}; measure it again with "
+                         f"`kinscape build --out {self.folder}`")
+
+
+def picture_name(kind: str, target: int, seed: int) -> str:
+    """Name a picture's file, relative to the atlas: ``pictures/class/0281-0.webp``."""
+    return f"pictures/{kind}/{target:04d}-{seed}.webp"
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Read an atlas's manifest, finished or not; None where the folder holds none.
+
+    Raises
+    ------
+    UserError
+        Where the manifest is damaged, or its format newer than this program.
+    """
+    path = folder / MANIFEST
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        record = json.loads(text)
+        if int(record["format"]) > FORMAT:
+            raise UserError(f"the atlas {folder} has format {record['format']}, newer than this kinscape reads "
+                            f"({FORMAT}); upgrade kinscape")
+        return Manifest(**{field.name: record[field.name] for field in fields(Manifest)})
+    except UserError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"the atlas {folder} is damaged: {MANIFEST} cannot be read "
+                        f"({type(error).__name__}: {str(error).splitlines()[0]}); build it again") from None
+
+
+def load_atlas(folder: Path | str | None = None) -> Atlas:
+    """Open a finished atlas.
+
+    Parameters
+    ----------
+    folder : path, optional
+        The atlas's folder; the shipped atlas where none is given.
+
+    Raises
+    ------
+    UserError
+        Where there is no atlas, or it is half-built, damaged, or of a newer format.
+    """
+    folder = Path(folder) if folder is not None else find_shipped_atlas()
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise UserError(f"no atlas at {folder}: a folder with {MANIFEST} is wanted, as `kinscape build` makes it")
+    if not manifest.finished:
+        raise UserError(f"the atlas {folder} is half-built; finish it with `kinscape build --out {folder}`")
+    if not (folder / FEATURES).is_file():
+        raise UserError(f"the atlas {folder} is damaged: {FEATURES} is missing; measure it again with "
+                        f"`kinscape build --out {folder}`")
+    return Atlas(folder, manifest)
+
+
+def save_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write ``atlas.json``; an atlas is finished when its manifest says so, so it is written last."""
+    with write_whole(folder / MANIFEST) as path:
+        path.write_text(json.dumps(asdict(manifest), indent=1) + "\n", encoding="utf-8")
+
+
+def save_features(folder: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Write ``features.safetensors``, in float16 where its range holds the values and else in float32."""
+    with write_whole(folder / FEATURES) as path:
+        save_file({name: pack_floats(values) for name, values in tensors.items()}, path)
+
+
+def pack_floats(values: NDArray[Any]) -> NDArray[Any]:
+    """Give floats in the smallest of float16 and float32 whose range holds them; other types as they are."""
+    if values.dtype.kind != "f":
+        return np.ascontiguousarray(values)
+    holds = np.abs(values).max(initial=0.0) <= np.finfo(np.float16).max
+    return np.ascontiguousarray(values, dtype=np.float16 if holds else np.float32)
+
+
+def save_table(folder: Path, name: str, table: pd.DataFrame) -> None:
+    """Write one of the atlas's tables."""
+    with write_whole(folder / name) as path:
+        table.to_parquet(path, index=False)

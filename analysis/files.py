@@ -1,0 +1,67 @@
+"""Where the shipped data lies, and how files are written: whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from inputgen.errors import UserError
+
+
+@cache
+def find_data() -> Path:
+    """Find the shipped data, in a checkout and in an installation alike.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder that holds ``categories.csv`` and ``atlas/``.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "data", package.parent / "data"):
+        if (folder / "categories.csv").is_file():
+            return folder
+    raise UserError(f"the shipped data is missing beside {package}; install kinscape again")
+
+
+def find_shipped_atlas() -> Path:
+    """Give the folder of the atlas that ships with the project."""
+    return find_data() / "atlas" / "efficientnet_lite0"
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[Path]:
+    """Write a file so that a reader finds all of it, or what was there before.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file to write; its folder is made if it is missing.
+
+    Yields
+    ------
+    pathlib.Path
+        A temporary name beside `path`, with the same suffix, to write to. When the block ends without an
+        error the file is synced and renamed to `path`; otherwise it is removed and `path` is untouched.
+
+    Raises
+    ------
+    OSError
+        Where the disk is full, the folder cannot be written, or a file stands where the folder should be.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Showing the space in a browser: a Dash app over finished atlases. Never imports torch."""
