@@ -12,6 +12,10 @@ from pathlib import Path
 from inputgen.errors import UserError
 
 
+UNFINISHED = ".unfinished-"
+"""How the temporary name of a file begins that is not whole yet."""
+
+
 @cache
 def find_data() -> Path:
     """Find the shipped data, in a checkout and in an installation alike.
@@ -54,7 +58,7 @@ def write_whole(path: Path) -> Iterator[Path]:
         Where the disk is full, the folder cannot be written, or a file stands where the folder should be.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=UNFINISHED, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -65,3 +69,9 @@ def write_whole(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the temporary files that a killed `write_whole` left in a folder and below."""
+    for path in folder.rglob(f"{UNFINISHED}*"):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,219 @@
+"""Average feature-map activations of pictures, layer by layer, streamed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from analysis.photographs import Pixels, read_batches
+from inputgen.errors import UserError
+from inputgen.network import Network
+from inputgen.tap import average_map
+
+LOGITS = "logits"
+PIXELS = "pixels"
+PIXELS_SIDE = 32
+BATCH = 32
+AHEAD = 2
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What the network made of a batch of pictures.
+
+    Attributes
+    ----------
+    positions : list of int
+        Where each picture stands among the paths that were asked for.
+    features : dict of str to numpy.ndarray
+        Per layer the (pictures, features) average activations, float32.
+    skipped : dict of int to str
+        Position and reason of each picture that could not be read.
+    """
+
+    positions: list[int]
+    features: dict[str, NDArray[np.float32]]
+    skipped: dict[int, str]
+
+
+def list_layers(network: Network) -> tuple[str, ...]:
+    """List the layers that are measured by default: pixels, all feature-map stages, logits."""
+    return (PIXELS, *network.layers, LOGITS)
+
+
+def find_precision(precision: str, device: torch.device) -> torch.dtype:
+    """Find the number format to extract in.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "bfloat16"}
+        ``"auto"`` is bfloat16 where the processor computes in it natively, else float32. In bfloat16 a
+        picture's averages differ by about 1 %, and far less for a class's mean of many pictures.
+    device : torch.device
+        Where the network runs.
+    """
+    if precision not in PRECISIONS:
+        raise UserError(f"unknown precision {precision!r}; choose one of: {', '.join(PRECISIONS)}")
+    if precision != "auto":
+        return getattr(torch, precision)  # type: ignore[no-any-return]
+    native = {
+        "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
+        "cpu": torch.cpu._is_amx_tile_supported,
+    }
+    return torch.bfloat16 if native.get(device.type, lambda: False)() else torch.float32
+
+
+@torch.inference_mode()
+def measure_tensors(
+    network: Network, pictures: Tensor, layers: Sequence[str], *, precision: torch.dtype = torch.float32
+) -> dict[str, NDArray[np.float32]]:
+    """Measure one batch of pictures.
+
+    Parameters
+    ----------
+    network : Network
+        The network that looks.
+    pictures : torch.Tensor
+        (pictures, 3, height, width) values 0..1, on the network's device.
+    layers : sequence of str
+        Module names, ``"logits"``, or ``"pixels"``: the average picture at 32 x 32.
+    precision : torch.dtype
+        Number format of the forward pass; averages are taken in float32.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        Per layer (pictures, features) float32.
+    """
+    tapped = [layer for layer in layers if layer not in (LOGITS, PIXELS)]
+    lower = precision != torch.float32
+    with network.tap(tapped) as tap, torch.autocast(network.device.type, precision) if lower else nullcontext():
+        logits = network(network.normalise(pictures))
+    found = {layer: average_map(tap.maps[layer].float()) for layer in tapped}
+    found[LOGITS] = logits
+    if PIXELS in layers:
+        found[PIXELS] = F.interpolate(pictures, (PIXELS_SIDE, PIXELS_SIDE), mode="area").flatten(1)
+    return {layer: found[layer].float().cpu().numpy() for layer in layers}
+
+
+def measure_files(
+    network: Network,
+    paths: Sequence[Path],
+    layers: Sequence[str],
+    read: Callable[[Path], Pixels],
+    *,
+    batch: int = BATCH,
+    precision: torch.dtype = torch.float32,
+) -> Iterator[Measured]:
+    """Measure pictures from their files, in order, in bounded memory.
+
+    On an accelerator files are decoded while the network runs; on the CPU, which does both, they take turns.
+
+    Parameters
+    ----------
+    network, layers, precision
+        As for `measure_tensors`.
+    paths : sequence of pathlib.Path
+        The files.
+    read : callable
+        Gives the (height, width, 3) values 0..255 of one file; all files one shape.
+    batch : int
+        Pictures a forward pass.
+
+    Yields
+    ------
+    Measured
+        A batch; files that could not be read are in its `skipped`.
+    """
+    ahead = 0 if network.device.type == "cpu" else AHEAD
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for decoded in read_batches(paths, read, size=batch, workers=workers, ahead=ahead):
+        features: dict[str, NDArray[np.float32]] = {}
+        if decoded.positions:
+            # (pictures, height, width, 3) seen as (pictures, 3, height, width) is channels-last as it lies.
+            pictures = torch.from_numpy(decoded.pixels).to(network.device).permute(0, 3, 1, 2).float() / 255
+            features = measure_tensors(network, pictures, layers, precision=precision)
+        yield Measured(decoded.positions, features, decoded.skipped)
+
+
+class ClassStatistics:
+    """Mean, spread and count of every class's feature vectors, updated batch by batch.
+
+    Numerically stable whatever the number of pictures, and no larger for a million than for a hundred.
+
+    Parameters
+    ----------
+    classes : sequence of int
+        The class indices that may come, ascending.
+
+    Attributes
+    ----------
+    count : numpy.ndarray
+        (classes,) number of pictures seen.
+
+    References
+    ----------
+    T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating formulae and a pairwise algorithm for computing
+    sample variances" (1979).
+    """
+
+    def __init__(self, classes: Sequence[int]) -> None:
+        self._row = {index: row for row, index in enumerate(classes)}
+        self.count = np.zeros(len(classes), np.int64)
+        self._means: dict[str, NDArray[np.float64]] = {}
+        self._squares: dict[str, NDArray[np.float64]] = {}
+
+    def update(self, targets: Sequence[int], features: dict[str, NDArray[np.float32]]) -> None:
+        """Take in a batch.
+
+        Parameters
+        ----------
+        targets : sequence of int
+            The class index of each picture.
+        features : dict of str to numpy.ndarray
+            Per layer (pictures, features).
+        """
+        rows = np.array([self._row[target] for target in targets])
+        for row in np.unique(rows):
+            chosen = rows == row
+            added, before = int(chosen.sum()), int(self.count[row])
+            for layer, values in features.items():
+                if layer not in self._means:
+                    self._means[layer] = np.zeros((len(self.count), values.shape[1]))
+                    self._squares[layer] = np.zeros((len(self.count), values.shape[1]))
+                batch = values[chosen].astype(np.float64)
+                mean = batch.mean(0)
+                step = mean - self._means[layer][row]
+                self._means[layer][row] += step * added / (before + added)
+                self._squares[layer][row] += ((batch - mean) ** 2).sum(0)
+                self._squares[layer][row] += step**2 * before * added / (before + added)
+            self.count[row] += added
+
+    def as_tensors(self) -> dict[str, NDArray[Any]]:
+        """Give the statistics as the atlas stores them, of the classes seen, in their order.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            ``LAYER.mean`` (classes, features); ``LAYER.std`` likewise, the sample standard deviation, where
+            any class has several pictures (0 for a class of one); ``count`` (classes,).
+        """
+        seen = self.count > 0
+        tensors: dict[str, NDArray[Any]] = {"count": self.count[seen]}
+        freedom = np.maximum(self.count[seen] - 1, 1)[:, None]
+        for layer, means in self._means.items():
+            tensors[f"{layer}.mean"] = means[seen]
+            if self.count.max(initial=0) > 1:
+                tensors[f"{layer}.std"] = np.sqrt(self._squares[layer][seen] / freedom)
+        return tensors

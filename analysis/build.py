@@ -1,0 +1,359 @@
+"""Building an atlas: pictures are drawn, or photographs read; then what lies there is measured."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from analysis.activations import (
+    LOGITS,
+    ClassStatistics,
+    find_precision,
+    list_layers,
+    measure_files,
+)
+from analysis.agreement import choose_default
+from analysis.atlas import (
+    DRAWN,
+    PHOTOGRAPHS,
+    PICTURES,
+    PROJECTIONS,
+    Atlas,
+    Manifest,
+    load_atlas,
+    picture_name,
+    read_manifest,
+    save_features,
+    save_manifest,
+    save_table,
+)
+from analysis.categories import load_categories
+from analysis.files import remove_unfinished, write_whole
+from analysis.photographs import find_photographs, read_drawing, read_photograph
+from analysis.projection import METHODS, project
+from inputgen.ascent import draw
+from inputgen.canvas import make_stream
+from inputgen.errors import UserError
+from inputgen.network import Network
+from inputgen.objective import Logits
+from inputgen.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+
+CLASS_KIND = "class"
+WEBP_QUALITY = 90
+MADE_WITH = ("torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn", "umap-learn")
+
+Progress = Callable[[str, int, int], None]
+"""Is told what is being done, how many pictures or maps are done, and of how many."""
+
+
+def build_atlas(
+    folder: Path,
+    network: Network,
+    recipe: Recipe,
+    *,
+    classes: Sequence[int],
+    seeds: Sequence[int],
+    on_progress: Progress,
+) -> Atlas:
+    """Draw the classes and measure the drawings; go on where an earlier run was stopped.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The atlas's folder, new or begun by the same call.
+    network : Network
+        Draws and measures.
+    recipe : Recipe
+        How it draws; sizes are taken as they are.
+    classes : sequence of int
+        Class indices.
+    seeds : sequence of int
+        One picture of every class for each.
+    on_progress : callable
+        See `Progress`.
+
+    Raises
+    ------
+    UserError
+        Where the folder holds something else: another network, other weights, recipe, classes or seeds.
+    OSError
+        Where it cannot be written.
+    """
+    _check_network(network)
+    _check_size(network, recipe)
+    manifest = Manifest(
+        network=network.name,
+        weights=network.weights_hash,
+        source=DRAWN,
+        classes=sorted(classes),
+        recipe=recipe.as_dict(),
+        seeds=sorted(seeds),
+        finished=False,
+        layers={},
+        default_layer="",
+        default_metric="",
+        quality={},
+        versions={name: version(name) for name in MADE_WITH},
+        skipped={},
+    )
+    begun = read_manifest(folder)
+    if begun is not None:
+        _check_same(folder, begun, manifest)
+        manifest = replace(begun, finished=False)
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty and holds no atlas; give an empty or a new folder")
+    save_manifest(folder, manifest)
+    remove_unfinished(folder)
+    draw_pictures(folder, network, recipe, manifest, on_progress=on_progress)
+    return measure_atlas(folder, network, on_progress=on_progress)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pictures that are climbed together, the unit of resuming: one seed, and the recipe's number of classes."""
+
+    seed: int
+    classes: tuple[int, ...]
+
+    def paths(self, folder: Path) -> list[Path]:
+        """Name the files of the group's pictures."""
+        return [folder / picture_name(CLASS_KIND, target, self.seed) for target in self.classes]
+
+
+def plan_groups(manifest: Manifest) -> Iterator[Group]:
+    """Divide the pictures of an atlas into groups, the same for the same manifest."""
+    assert manifest.recipe is not None
+    size = manifest.recipe["group"]
+    for seed in manifest.seeds:
+        for start in range(0, len(manifest.classes), size):
+            yield Group(seed, tuple(manifest.classes[start : start + size]))
+
+
+def draw_pictures(
+    folder: Path, network: Network, recipe: Recipe, manifest: Manifest, *, on_progress: Progress
+) -> None:
+    """Draw the groups whose pictures are not all there. A finished picture is a finished file."""
+    total = len(manifest.classes) * len(manifest.seeds)
+    done = 0
+    for group in plan_groups(manifest):
+        paths = group.paths(folder)
+        if not all(path.is_file() for path in paths):
+            objective = Logits.of_classes(group.classes, network.class_count)
+            streams = [make_stream(group.seed, target) for target in group.classes]
+            pictures = draw(network, objective, recipe, streams)
+            for path, picture in zip(paths, pictures, strict=True):
+                save_picture(path, picture)
+        done += len(paths)
+        on_progress("drawing", done, total)
+
+
+def save_picture(path: Path, picture: torch.Tensor) -> None:
+    """Save a (3, side, side) picture in 0..1 as WebP."""
+    values = (picture * 255).round().byte().permute(1, 2, 0).numpy()
+    with write_whole(path) as temporary:
+        Image.fromarray(values).save(temporary, "WEBP", quality=WEBP_QUALITY, method=4)
+
+
+def measure_atlas(folder: Path, network: Network, *, on_progress: Progress) -> Atlas:
+    """Measure an atlas's stored pictures: features, the defaults, the table of pictures, the maps.
+
+    Only the files count, so that whoever has the pictures gets the same numbers, and in float32.
+    """
+    import pandas as pd
+
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise UserError(f"no atlas at {folder}; `kinscape build` makes one")
+    rows = [(target, group.seed, path) for group in plan_groups(manifest)
+            for target, path in zip(group.classes, group.paths(folder), strict=True)]
+    targets = [target for target, _, _ in rows]
+    statistics, table = _measure(
+        network, [path for _, _, path in rows], targets, read_drawing,
+        precision=torch.float32, on_progress=on_progress,
+    )
+    if table.skipped:
+        position, reason = next(iter(table.skipped.items()))
+        raise UserError(f"{rows[position][2]} cannot be read ({reason}); delete it and build again")
+    pictures = pd.DataFrame({
+        "path": [path.relative_to(folder).as_posix() for _, _, path in rows],
+        "kind": CLASS_KIND,
+        "target": pd.array(targets, dtype="Int64"),
+        "expression": [load_categories()[target].name for target in targets],
+        "seed": [seed for _, seed, _ in rows],
+        "logit": table.logit,
+        "predicted": table.predicted,
+        "probability": table.probability,
+    })
+    save_table(folder, PICTURES, pictures)
+    return _finish(folder, manifest, statistics, table, on_progress=on_progress)
+
+
+def extract_atlas(
+    photographs: Path, folder: Path, network: Network, *, precision: str = "auto", on_progress: Progress
+) -> Atlas:
+    """Make the same space from photographs: an ImageFolder by WordNet id or class name.
+
+    Parameters
+    ----------
+    photographs : pathlib.Path
+        The folder of class folders.
+    folder : pathlib.Path
+        The atlas to make; photographs are not copied into it.
+    network : Network
+        Measures.
+    precision : {"auto", "float32", "bfloat16"}
+        See `analysis.activations.find_precision`.
+    on_progress : callable
+        See `Progress`.
+
+    Raises
+    ------
+    UserError
+        Where there is no readable photograph, or `folder` holds something else.
+    """
+    _check_network(network)
+    begun = read_manifest(folder)
+    if begun is not None and begun.source != PHOTOGRAPHS:
+        raise UserError(f"{folder} holds an atlas of drawings; give another folder with --out")
+    found = find_photographs(photographs)
+    read = partial(read_photograph, resize=network.resize, crop=network.input_size,
+                   interpolation=network.interpolation)
+    statistics, table = _measure(
+        network, [one.path for one in found], [one.target for one in found], read,
+        precision=find_precision(precision, network.device), on_progress=on_progress,
+    )
+    skipped = {str(found[at].path.relative_to(photographs)): reason for at, reason in table.skipped.items()}
+    for name, reason in skipped.items():
+        logger.warning("skipped %s: %s", name, reason)
+    if len(skipped) == len(found):
+        raise UserError(f"none of the {len(found)} pictures in {photographs} can be read; the first: "
+                        f"{next(iter(skipped.values()))}")
+    read_well = set(range(len(found))) - set(table.skipped)
+    manifest = Manifest(
+        network=network.name,
+        weights=network.weights_hash,
+        source=PHOTOGRAPHS,
+        classes=sorted({found[position].target for position in read_well}),
+        recipe=None,
+        seeds=[],
+        finished=False,
+        layers={},
+        default_layer="",
+        default_metric="",
+        quality={},
+        versions={name: version(name) for name in MADE_WITH},
+        skipped=skipped,
+    )
+    return _finish(folder, manifest, statistics, table, on_progress=on_progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """What the network said of each picture, in the order asked; NaN and -1 for those skipped."""
+
+    logit: NDArray[np.float32]
+    predicted: NDArray[np.int64]
+    probability: NDArray[np.float32]
+    recognised: float
+    skipped: dict[int, str]
+
+
+def _measure(
+    network: Network,
+    paths: Sequence[Path],
+    targets: Sequence[int],
+    read: Callable[[Path], Any],
+    *,
+    precision: torch.dtype,
+    on_progress: Progress,
+) -> tuple[ClassStatistics, Verdicts]:
+    statistics = ClassStatistics(sorted(set(targets)))
+    logit = np.full(len(paths), np.nan, np.float32)
+    probability = logit.copy()
+    predicted = np.full(len(paths), -1, np.int64)
+    skipped: dict[int, str] = {}
+    for batch in measure_files(network, paths, list_layers(network), read, precision=precision):
+        skipped |= batch.skipped
+        if batch.positions:
+            wanted = [targets[position] for position in batch.positions]
+            statistics.update(wanted, batch.features)
+            logits = batch.features[LOGITS].astype(np.float64)
+            at = np.arange(len(wanted))
+            logit[batch.positions] = logits[at, wanted]
+            predicted[batch.positions] = logits.argmax(1)
+            shifted = np.exp(logits - logits.max(1, keepdims=True))
+            probability[batch.positions] = 1 / shifted.sum(1)
+        on_progress("measuring", sum(statistics.count.tolist()) + len(skipped), len(paths))
+    read_well = predicted >= 0
+    recognised = float((predicted == np.array(targets))[read_well].mean()) if read_well.any() else 0.0
+    return statistics, Verdicts(logit, predicted, probability, recognised, skipped)
+
+
+def _finish(
+    folder: Path, manifest: Manifest, statistics: ClassStatistics, verdicts: Verdicts, *, on_progress: Progress
+) -> Atlas:
+    """Write features, defaults and maps; the manifest comes last, and says that the atlas is finished."""
+    import pandas as pd
+
+    tensors = statistics.as_tensors()
+    save_features(folder, tensors)
+    layers = {name.removesuffix(".mean"): values.shape[1]
+              for name, values in tensors.items() if name.endswith(".mean")}
+    manifest = replace(manifest, layers=layers)
+    atlas = Atlas(folder, manifest)
+    labels = [load_categories()[index].super_group for index in manifest.classes]
+    choice = choose_default([atlas.space(layer, standardised=False) for layer in layers], labels)
+    quality = {**asdict(choice), "recognised": verdicts.recognised, "pictures": int(statistics.count.sum())}
+    for name in ("layer", "metric"):
+        del quality[name]
+    maps = []
+    for number, layer in enumerate(layers):
+        for method in METHODS:
+            places = project(atlas.space(layer), metric=choice.metric, method=method)
+            maps.append(pd.DataFrame({"index": manifest.classes, "layer": layer, "method": method,
+                                      "x": places[:, 0], "y": places[:, 1]}))
+        on_progress("mapping", number + 1, len(layers))
+    save_table(folder, PROJECTIONS, pd.concat(maps, ignore_index=True))
+    save_manifest(folder, replace(manifest, finished=True, default_layer=choice.layer,
+                                  default_metric=choice.metric, quality=quality))
+    return load_atlas(folder)
+
+
+def _check_network(network: Network) -> None:
+    if network.class_count != len(load_categories()):
+        raise UserError(f"{network.name} has {network.class_count} classes; an atlas needs a network with the "
+                        f"{len(load_categories())} of ImageNet-1k")
+
+
+def _check_size(network: Network, recipe: Recipe) -> None:
+    """Try one forward pass at every size that the network will be shown."""
+    for octave in recipe.octaves:
+        side = octave.crop or octave.size
+        if side < network.minimum_size:
+            raise UserError(f"{network.name} takes pictures of at least {network.minimum_size} px; this recipe "
+                            f"shows it {side} px")
+        try:
+            with torch.inference_mode():
+                network(torch.zeros(1, 3, side, side, device=network.device))
+        except (RuntimeError, AssertionError):
+            raise UserError(f"{network.name} cannot take pictures of {side} px; its own size is "
+                            f"{network.input_size} px") from None
+
+
+def _check_same(folder: Path, begun: Manifest, wanted: Manifest) -> None:
+    for name in ("source", "network", "weights", "recipe", "classes", "seeds"):
+        if getattr(begun, name) != getattr(wanted, name):
+            raise UserError(f"{folder} holds an atlas with other {name}; give the same as it was begun with, or "
+                            "another folder with --out")

@@ -1,0 +1,1 @@
+"""The pages of the dashboard, one module each: ``layout(view)``, and ``register(app, view)``."""

@@ -1,0 +1,269 @@
+"""The map: all categories as the network sees them, and what is nearest to each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, Patch, State, dcc, html
+from plotly.graph_objects import Figure
+
+from analysis.atlas import DRAWN
+from dashboard import figures, ids
+from dashboard.data import COUNT, AtlasView, Pin, View
+from dashboard.images import picture_base
+from dashboard.panel import lay_panel
+from dashboard.parts import aria, lay_group, lay_note
+from dashboard.state import MapState, read_state
+from inputgen.errors import UserError
+
+METHOD_NAMES = {"umap": "UMAP", "pca": "PCA"}
+LAYER_NOTES = {"pixels": "no network", "logits": "the verdict"}
+SHOWN_OPTIONS = 40
+
+
+def layout(view: View) -> html.Div:
+    """Lay the page out; what it shows is filled in by the callbacks."""
+    graph = dcc.Graph(
+        id=ids.GRAPH,
+        figure=figures.draw_message("", scheme="light"),
+        clear_on_unhover=True,
+        responsive=True,
+        config={
+            "displaylogo": False,
+            "scrollZoom": True,
+            "modeBarButtons": [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
+        },
+        className="kin-graph",
+    )
+    stage = html.Div(
+        [graph, html.Div(id=ids.HOVER_CARD, className="kin-hover", **aria(hidden="true"))],
+        className="kin-stage",
+        role="group",
+        **aria(label="Map of the categories; the search pins them by keyboard"),
+    )
+    caption = html.P(id=ids.CAPTION, className="kin-caption")
+    return html.Div(
+        [
+            dcc.Store(id=ids.STATE),
+            dcc.Store(id=ids.DRAWN),
+            dcc.Store(id=ids.ATLASES, data={key: tell_atlas(atlas) for key, atlas in view.atlases.items()}),
+            html.Section(
+                [_lay_toolbar(view), _lay_welcome(view.default), stage, _lay_legend(view), caption],
+                className="kin-map",
+                **aria(label="Map"),
+            ),
+            html.Aside(id=ids.PANEL, className="kin-panel", **aria(label="Pinned category", live="polite")),
+        ],
+        className="kin-page",
+    )
+
+
+def register(app: Dash, view: View) -> None:
+    """Register the page's callbacks."""
+    add_clientside: Any = app.clientside_callback
+    add_clientside(
+        ClientsideFunction("kinscape", "navigate"),
+        Output(ids.ADDRESS, "search"),
+        Output(ids.STATE, "data"),
+        Output(ids.ATLAS, "value"),
+        Output(ids.LAYER, "data"),
+        Output(ids.LAYER, "value"),
+        Output(ids.SEARCH, "value"),
+        Output(ids.PROVIDER, "forceColorScheme"),
+        Input(ids.ADDRESS, "search"),
+        Input(ids.ATLAS, "value"),
+        Input(ids.LAYER, "value"),
+        Input(ids.SEARCH, "value"),
+        Input(ids.GRAPH, "clickData"),
+        Input(ids.SCHEME_TOGGLE, "n_clicks"),
+        State(ids.STATE, "data"),
+        State(ids.ATLASES, "data"),
+        State(ids.SEARCH, "data"),
+    )
+    add_clientside(
+        ClientsideFunction("kinscape", "hover"),
+        Output(ids.HOVER_CARD, "children"),
+        Output(ids.HOVER_CARD, "style"),
+        Input(ids.GRAPH, "hoverData"),
+        State(ids.STATE, "data"),
+        State(ids.ATLASES, "data"),
+        State(ids.SEARCH, "data"),
+        prevent_initial_call=True,
+    )
+    add_clientside(
+        ClientsideFunction("kinscape", "welcome"), Output(ids.WELCOME, "hide"), Input(ids.WELCOME, "hide")
+    )
+    app.callback(
+        Output(ids.GRAPH, "figure"),
+        Output(ids.PANEL, "children"),
+        Output(ids.DRAWN, "data"),
+        Input(ids.STATE, "data"),
+        Input(ids.GROUPS, "value"),
+        State(ids.DRAWN, "data"),
+        prevent_initial_call=True,
+    )(lambda state, groups, drawn: show(view, read_state(view, state), groups or [], drawn))
+    app.callback(Output(ids.CAPTION, "children"), Input(ids.ATLAS, "value"), Input(ids.LAYER, "value"))(
+        lambda atlas, layer: tell_map(view, read_state(view, {"atlas": atlas, "layer": layer}))
+    )
+
+
+def show(
+    view: View, state: MapState, groups: Collection[str], drawn: Any
+) -> tuple[Figure | Patch, html.Div, list[str]]:
+    """Show a state: the figure, the panel, and what has been drawn.
+
+    Parameters
+    ----------
+    view : View
+        The atlases.
+    state : MapState
+        What to show.
+    groups : collection of str
+        The super-groups to bring out; all where it is empty.
+    drawn : list of str or None
+        What this function said last that it had drawn. While that is the same map in the same scheme, only
+        the marks and the opacities are sent, not the points.
+    """
+    atlas = view.atlases[state.atlas]
+    wanted = [state.atlas, state.layer, state.scheme]
+    try:
+        pin = atlas.pin(state.layer, state.index) if state.index in atlas.categories else None
+        figure = redraw(atlas, state, groups, pin) if drawn == wanted else draw(atlas, state, groups, pin)
+    except UserError as error:
+        return figures.draw_message("no map of this layer", scheme=state.scheme), lay_note(str(error)), []
+    return figure, lay_panel(view, state, pin), wanted
+
+
+def draw(atlas: AtlasView, state: MapState, groups: Collection[str], pin: Pin | None) -> Figure:
+    """Draw the whole map of a state."""
+    return figures.draw_map(
+        atlas.map(state.layer).positions,
+        atlas.index,
+        atlas.groups,
+        scheme=state.scheme,
+        revision=f"{state.atlas} {state.layer}",
+        shown=groups,
+        **_mark(pin),
+    )
+
+
+def redraw(atlas: AtlasView, state: MapState, groups: Collection[str], pin: Pin | None) -> Patch:
+    """Draw what changes in a map while its points stay: the marks, and how faded the super-groups are."""
+    patch = Patch()
+    positions = atlas.map(state.layer).positions
+    marks = figures.draw_marks(positions, atlas.index, scheme=state.scheme, **_mark(pin))
+    for place, trace in enumerate(marks):
+        patch["data"][place] = trace
+    opacities = figures.find_opacities(figures.list_groups(atlas.groups), groups)
+    for place, opacity in enumerate(opacities, start=len(marks)):
+        patch["data"][place]["marker"]["opacity"] = opacity
+    return patch
+
+
+def tell_map(view: View, state: MapState) -> str:
+    """Tell what the map is, and how far it is to be believed."""
+    atlas = view.atlases[state.atlas]
+    try:
+        method, kept = METHOD_NAMES[atlas.map(state.layer).method], atlas.measure_faithfulness(state.layer)
+    except UserError:
+        return ""
+    return (
+        f"{method} of {len(atlas.index):,} categories in layer {state.layer}. A flat map distorts: of a "
+        f"category's {COUNT} nearest, {kept * COUNT:.1f} on average are also among the {COUNT} nearest here."
+    )
+
+
+def tell_atlas(atlas: AtlasView) -> dict[str, Any]:
+    """Tell the browser what it must know of an atlas to read and write addresses and to show pictures."""
+    return {
+        "layers": [
+            {"value": layer, "label": f"{layer} \u00b7 {LAYER_NOTES.get(layer, f'{size:,} features')}"}
+            for layer, size in atlas.manifest.layers.items()
+        ],
+        "layer": atlas.manifest.default_layer,
+        "pictures": picture_base(atlas),
+    }
+
+
+def _mark(pin: Pin | None) -> dict[str, Any]:
+    if pin is None:
+        return {"pinned": None, "nearest": (), "pinned_name": ""}
+    nearest = [neighbour.index for neighbour in pin.neighbours]
+    return {"pinned": pin.category.index, "nearest": nearest, "pinned_name": pin.category.name}
+
+
+def _lay_toolbar(view: View) -> html.Div:
+    atlas = view.default
+    options = [
+        {
+            "value": str(category.index),
+            "label": category.name,
+            "words": list(category.words),
+            "wnid": category.wnid,
+            "superGroup": category.super_group,
+        }
+        for category in sorted(view.categories, key=lambda category: category.name.casefold())
+    ]
+    search = dmc.Select(
+        id=ids.SEARCH,
+        data=options,
+        placeholder=f"Search {len(options):,} categories",
+        searchable=True,
+        selectFirstOptionOnChange=True,
+        limit=SHOWN_OPTIONS,
+        filter={"function": "searchCategories"},
+        renderOption={"function": "renderCategory"},
+        nothingFoundMessage="No category has such a name",
+        maxDropdownHeight=360,
+        rightSection=dmc.Kbd("/", size="xs", visibleFrom="sm"),
+        className="kin-search",
+        **aria(label="Search for a category"),
+    )
+    layer = dmc.Select(
+        id=ids.LAYER,
+        data=tell_atlas(atlas)["layers"],
+        value=atlas.manifest.default_layer,
+        allowDeselect=False,
+        maxDropdownHeight=420,
+        className="kin-layer",
+        **aria(label="Layer of the network"),
+    )
+    atlases = dmc.Select(
+        id=ids.ATLAS,
+        data=list(view.atlases),
+        value=atlas.key,
+        allowDeselect=False,
+        display="block" if len(view.atlases) > 1 else "none",
+        className="kin-atlas",
+        **aria(label="Atlas"),
+    )
+    return html.Div([search, layer, atlases], className="kin-toolbar", role="search")
+
+
+def _lay_welcome(atlas: AtlasView) -> dmc.Alert:
+    drawn = atlas.manifest.source == DRAWN
+    seen = "when it draws them" if drawn else "in photographs"
+    return dmc.Alert(
+        f"Each mark is one of ImageNet's categories, near others that look alike to {atlas.manifest.network} "
+        f"{seen}. Point at a mark to see {'its picture' if drawn else 'its name'}, and click it to pin it "
+        f"with the {COUNT} categories that are truly nearest.",
+        id=ids.WELCOME,
+        hide=True,
+        withCloseButton=True,
+        closeButtonLabel="Close the explanation",
+        variant="light",
+        className="kin-welcome",
+    )
+
+
+def _lay_legend(view: View) -> html.Div:
+    groups = figures.list_groups([category.super_group for category in view.categories])
+    chips = [dmc.Chip(lay_group(group), value=group, size="xs", variant="outline") for group in groups]
+    return html.Div(
+        dmc.ChipGroup(chips, id=ids.GROUPS, multiple=True, value=[]),
+        className="kin-legend",
+        role="group",
+        **aria(label="Super-groups of WordNet: choose some to bring them out"),
+    )

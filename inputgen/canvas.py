@@ -1,0 +1,138 @@
+"""How a batch of pictures is stored while it is climbed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur, resize
+
+from inputgen.recipe import Recipe
+
+# How the colours of natural pictures vary together: a square root of the covariance of RGB over ImageNet,
+# scaled to norm 1. The figures are from Olah et al., "Feature Visualization", Distill 2017.
+COLOUR_CORRELATION = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+COLOUR_CORRELATION /= torch.linalg.vector_norm(COLOUR_CORRELATION, dim=0).max()
+
+
+def make_stream(*key: int) -> torch.Generator:
+    """Make the random stream of one picture.
+
+    Parameters
+    ----------
+    *key : int
+        What the stream belongs to: seed, class, ... Different keys give independent streams.
+
+    Returns
+    -------
+    torch.Generator
+        On the CPU whatever the network's device, so that a picture starts alike everywhere.
+    """
+    mixed = 0
+    for part in key:
+        # SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): neighbouring keys must not give kindred streams.
+        mixed = (mixed + part + 0x9E3779B97F4A7C15) % 2**64
+        mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB % 2**64
+        mixed ^= mixed >> 31
+    return torch.Generator().manual_seed(mixed)
+
+
+class PixelCanvas:
+    """Pictures stored as what they are: values of pixels, 0..1 once finished.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Gives the first octave's size and the noise to start from.
+    streams : sequence of torch.Generator
+        The random stream of each picture.
+    device : torch.device
+        Where the pixels lie.
+    """
+
+    def __init__(self, recipe: Recipe, streams: Sequence[torch.Generator], device: torch.device) -> None:
+        side, (mean, deviation) = recipe.octaves[0].size, recipe.start
+        noise = torch.stack([torch.randn(3, side, side, generator=stream) for stream in streams])
+        self.values = (noise * deviation + mean).to(device).requires_grad_()
+
+    def render(self) -> Tensor:
+        """Give the (pictures, 3, side, side) pictures, with their gradient's way back to `values`."""
+        return self.values
+
+    def resize(self, side: int) -> None:
+        """Give the canvas the side `side` (pixels), bilinearly; the optimiser must be made anew."""
+        with torch.no_grad():
+            self.values = resize(self.values, [side, side], antialias=True).requires_grad_()
+
+    def blur(self, deviation: float) -> None:
+        """Blur the pictures by a 3 x 3 Gaussian of the standard deviation `deviation` (pixels)."""
+        with torch.no_grad():
+            self.values.copy_(gaussian_blur(self.values, [3, 3], [deviation, deviation]))
+
+
+class FourierCanvas:
+    """Pictures stored as spectra of decorrelated colours, where a step moves all frequencies alike.
+
+    After Olah, Mordvintsev and Schubert, "Feature Visualization", Distill 2017.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Gives the first octave's size, the noise to start from and the spectrum's decay.
+    streams : sequence of torch.Generator
+        The random stream of each picture.
+    device : torch.device
+        Where the spectra lie.
+    """
+
+    def __init__(self, recipe: Recipe, streams: Sequence[torch.Generator], device: torch.device) -> None:
+        self.decay = recipe.decay
+        side, (_, deviation) = recipe.octaves[0].size, recipe.start
+        # A spectrum of white noise: real and imaginary part of the pictures' non-negative frequencies.
+        shape = (3, side, side // 2 + 1, 2)
+        noise = torch.stack([torch.randn(shape, generator=stream) for stream in streams])
+        self.values = (noise * deviation).to(device).requires_grad_()
+        self._measure(side)
+
+    def _measure(self, side: int) -> None:
+        self.side = side
+        rows, columns = torch.fft.fftfreq(side), torch.fft.rfftfreq(side)
+        frequency = torch.hypot(rows[:, None], columns[None, :]).clamp(min=1 / side)
+        amplitude = frequency**-self.decay
+        # White noise of deviation 1 becomes planes of deviation 1, at every side.
+        amplitude *= side / (2 * torch.linalg.vector_norm(amplitude))
+        self.amplitude = amplitude[..., None].to(self.values.device)
+        self.colours = COLOUR_CORRELATION.to(self.values.device)
+
+    def render(self) -> Tensor:
+        """Give the (pictures, 3, side, side) pictures in 0..1, with their gradient's way back."""
+        spectrum = torch.view_as_complex(self.values * self.amplitude)
+        planes = torch.fft.irfft2(spectrum, s=(self.side, self.side), norm="ortho")
+        mixed = torch.einsum("bchw,dc->bdhw", planes, self.colours)
+        return torch.sigmoid(mixed)
+
+    def resize(self, side: int) -> None:
+        """Give the canvas the side `side` (pixels), frequency by frequency."""
+        with torch.no_grad():
+            old = self.values * self.amplitude / self.side
+            half = min(side, self.side) // 2
+            wide = torch.zeros(*old.shape[:2], side, side // 2 + 1, 2, device=old.device)
+            for rows in (slice(0, half), slice(-half, None)):
+                wide[:, :, rows, :half] = old[:, :, rows, :half]
+            self._measure(side)
+            self.values = (wide * side / self.amplitude).requires_grad_()
+
+    def blur(self, deviation: float) -> None:
+        """Blur the pictures by a Gaussian of the standard deviation `deviation` (pixels)."""
+        rows, columns = torch.fft.fftfreq(self.side), torch.fft.rfftfreq(self.side)
+        square = rows[:, None].square() + columns[None, :].square()
+        kept = torch.exp(-2 * math.pi**2 * deviation**2 * square)[..., None]
+        with torch.no_grad():
+            self.values.mul_(kept.to(self.values.device))
+
+
+CANVASES = {"fourier": FourierCanvas, "pixels": PixelCanvas}
+"""Canvas by the recipe's ``canvas``."""

@@ -1,0 +1,307 @@
+"""Recipes: every choice that a climb makes, in one frozen record with a name."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from inputgen.errors import UserError
+
+Range = tuple[float, float]
+
+#: What a field that names a choice may say.
+CHOICES = {
+    "canvas": ("fourier", "pixels"),
+    "shape": ("logit", "distance", "cross-entropy"),
+    "feed": ("normalised", "unit"),
+    "optimiser": ("adam", "descent"),
+}
+
+
+@dataclass(frozen=True)
+class Octave:
+    """A stretch of the climb at one size of the canvas.
+
+    Attributes
+    ----------
+    size : int
+        Side of the canvas, pixels.
+    steps : int
+        Gradient steps.
+    step_size : (float, float)
+        Step size at the first step and the one it moves to, linearly.
+    crop : int
+        Side of the random crop that the network sees at each step, pixels; 0 shows it the whole canvas.
+    blur : (float, float)
+        Standard deviation of the 3 x 3 Gaussian blur after each step, pixels, from the first step to the
+        last, linearly; (0, 0) blurs nothing.
+    """
+
+    size: int
+    steps: int
+    step_size: Range
+    crop: int = 0
+    blur: Range = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way of drawing, complete: what is climbed how, on which canvas, under which priors.
+
+    Attributes
+    ----------
+    name : str
+        The recipe's name.
+    native : int
+        Native input size of the network that the sizes in pixels are meant for; `fit` scales them.
+    octaves : tuple of Octave
+        The stretches of the climb, in order.
+    canvas : {"fourier", "pixels"}
+        How the picture is stored while it is climbed.
+    shape : {"logit", "distance", "cross-entropy"}
+        What is made small: the logit's negative, ``|goal - logit|``, or the cross-entropy.
+    goal : float
+        The logit that ``"distance"`` wants.
+    feed : {"normalised", "unit"}
+        Whether the network is fed with its own mean and standard deviation, or with plain 0..1.
+    optimiser : {"adam", "descent"}
+        Adam, or plain gradient descent.
+    start : (float, float)
+        Mean and standard deviation of the noise that the canvas starts from: pixel values on the
+        ``"pixels"`` canvas; on ``"fourier"`` the mean is not used and the deviation is of the coefficients.
+    decay : float
+        Exponent of the falling spectrum of the ``"fourier"`` canvas: amplitude ~ 1 / frequency ** decay.
+    jitter : float
+        Largest random shift along each axis, in parts of the picture's side.
+    scaling : (float, float)
+        Range of the random scaling: the part of the side that is seen (under 1: closer, over 1: farther).
+    rotation : float
+        Largest random rotation to either side, degrees.
+    flip : float
+        Probability that the picture is seen mirrored.
+    group : int
+        How many pictures are climbed together: the unit in which a build is done, resumed and repeated.
+    """
+
+    name: str
+    native: int
+    octaves: tuple[Octave, ...]
+    canvas: str = "fourier"
+    shape: str = "logit"
+    goal: float = 200.0
+    feed: str = "normalised"
+    optimiser: str = "adam"
+    start: Range = (0.0, 1.0)
+    decay: float = 1.0
+    jitter: float = 0.0
+    scaling: Range = (1.0, 1.0)
+    rotation: float = 0.0
+    flip: float = 0.0
+    group: int = 16
+
+    def __post_init__(self) -> None:
+        for field, choices in CHOICES.items():
+            if getattr(self, field) not in choices:
+                raise UserError(f"recipe {self.name!r}: {field} is {getattr(self, field)!r}; it can be "
+                                f"{', '.join(choices)}")
+        for octave in self.octaves:
+            if octave.size < 1 or octave.steps < 0 or not 0 <= octave.crop <= octave.size:
+                raise UserError(f"recipe {self.name!r}: an octave needs a size of at least 1 px, 0 or more "
+                                f"steps and a crop no larger than its size; it has {octave}")
+        if not self.octaves or not sum(octave.steps for octave in self.octaves):
+            raise UserError(f"recipe {self.name!r} makes no step; give its octaves steps")
+        if self.group < 1:
+            raise UserError(f"recipe {self.name!r}: group is {self.group}; at least 1 picture is climbed")
+        if not 0 < self.scaling[0] <= self.scaling[1]:
+            raise UserError(f"recipe {self.name!r}: scaling is {self.scaling}; a rising range above 0 is wanted")
+
+    @property
+    def steps(self) -> int:
+        """Number of gradient steps over all octaves."""
+        return sum(octave.steps for octave in self.octaves)
+
+    @property
+    def size(self) -> int:
+        """Side of the finished picture, pixels."""
+        return self.octaves[-1].size
+
+    def fit(self, native: int) -> Recipe:
+        """Scale the sizes to a network of another native input size (pixels)."""
+        def scale(length: int) -> int:
+            return round(length * native / self.native)
+
+        octaves = tuple(
+            dataclasses.replace(octave, size=scale(octave.size), crop=scale(octave.crop)) for octave in self.octaves
+        )
+        return dataclasses.replace(self, native=native, octaves=octaves)
+
+    def resize(self, size: int) -> Recipe:
+        """Scale the sizes so that the finished picture has the side `size` (pixels)."""
+        if size < 1:
+            raise UserError(f"a picture's side is at least 1 px; got {size}")
+        scaled = self.fit(round(self.native * size / self.size))
+        last = dataclasses.replace(scaled.octaves[-1], size=size, crop=min(scaled.octaves[-1].crop, size))
+        return dataclasses.replace(scaled, native=self.native, octaves=(*scaled.octaves[:-1], last))
+
+    def take(self, steps: int) -> Recipe:
+        """Share `steps` steps among the octaves in their present proportion."""
+        if steps < 1:
+            raise UserError(f"a climb needs at least 1 step; got {steps}")
+        octaves, left, before = [], steps, self.steps
+        for octave in self.octaves:
+            share = round(left * octave.steps / before)
+            before -= octave.steps
+            left -= share
+            octaves.append(dataclasses.replace(octave, steps=share))
+        return dataclasses.replace(self, octaves=tuple(octaves))
+
+    def change(self, settings: Mapping[str, str]) -> Recipe:
+        """Change single fields by name.
+
+        Parameters
+        ----------
+        settings : mapping of str to str
+            Field and value as text, JSON where it is not a plain word: ``{"rotation": "5"}``,
+            ``{"octaves.0.blur": "[2.4, 0.8]"}``.
+
+        Raises
+        ------
+        UserError
+            Where a field does not exist or its value does not fit it.
+        """
+        record = self.as_dict()
+        for name, text in settings.items():
+            place: Any = record
+            *parents, last = name.split(".")
+            try:
+                for parent in parents:
+                    place = place[int(parent) if isinstance(place, list) else parent]
+                place[last]  # only a field that exists can be changed
+            except (KeyError, IndexError, ValueError, TypeError):
+                raise UserError(f"a recipe has no field {name!r}; it has: {', '.join(_list_fields(record))}") from None
+            try:
+                place[last] = json.loads(text)
+            except ValueError:
+                place[last] = text
+        return Recipe.from_dict(record)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the recipe as plain values, as JSON has them."""
+        record: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return record
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Recipe:
+        """Read a recipe from plain values; the inverse of `as_dict`."""
+        octaves = tuple(_read_record(Octave, octave) for octave in record.get("octaves", ()))
+        recipe: Recipe = _read_record(cls, {**record, "octaves": octaves})
+        return recipe
+
+
+def _list_fields(record: Mapping[str, Any]) -> list[str]:
+    names = [name for name in record if name != "octaves"]
+    return names + [f"octaves.{i}.{name}" for i, octave in enumerate(record["octaves"]) for name in octave]
+
+
+def _read_record(kind: type, record: Mapping[str, Any]) -> Any:
+    """Make a record of plain values, every value checked against the field's type."""
+    hints = get_type_hints(kind)
+    unknown = set(record) - set(hints)
+    if unknown:
+        raise UserError(f"a recipe has no field {sorted(unknown)[0]!r}; it has: {', '.join(hints)}")
+    needed = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
+    if needed - set(record):
+        raise UserError(f"a recipe needs the field {sorted(needed - set(record))[0]!r}")
+    readers = {int: _read_int, float: _read_float, str: _read_str, Range: _read_range}
+    return kind(**{
+        name: readers[hints[name]](name, value) if hints[name] in readers else value
+        for name, value in record.items()
+    })
+
+
+def _read_int(name: str, value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise UserError(f"the recipe's field {name!r} takes a whole number; got {value!r}")
+
+
+def _read_float(name: str, value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf"):
+        return float(value)
+    raise UserError(f"the recipe's field {name!r} takes a finite number; got {value!r}")
+
+
+def _read_str(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise UserError(f"the recipe's field {name!r} takes a word; got {value!r}")
+
+
+def _read_range(name: str, value: Any) -> Range:
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return _read_float(name, value[0]), _read_float(name, value[1])
+    raise UserError(f"the recipe's field {name!r} takes two numbers, as [0.5, 1.0]; got {value!r}")
+
+
+FOURIER = Recipe(
+    name="fourier",
+    native=224,
+    octaves=(Octave(size=224, steps=128, step_size=(0.2, 0.02)),),
+    start=(0.0, 0.3),
+    decay=1.25,
+    jitter=0.12,
+    scaling=(0.5, 1.0),
+    rotation=8.0,
+    flip=0.5,
+)
+"""Decorrelated colours and a 1/f spectrum, seen through small random shifts, scalings and rotations.
+
+After Olah, Mordvintsev and Schubert, "Feature Visualization", Distill 2017.
+"""
+
+OCTAVES = Recipe(
+    name="octaves",
+    native=224,
+    octaves=(
+        Octave(size=299, steps=220, step_size=(1.5, 1.0), blur=(2.4, 0.8)),
+        Octave(size=490, steps=500, step_size=(1.3, 0.45), crop=470, blur=(1.5, 0.4)),
+    ),
+    canvas="pixels",
+    shape="distance",
+    goal=200.0,
+    feed="unit",
+    optimiser="descent",
+    start=(0.7, 0.05),
+    group=4,
+)
+"""The original article's procedure for GoogLeNet (blbadger, "Input Generation II: Vectorization")."""
+
+RECIPES = {recipe.name: recipe for recipe in (FOURIER, OCTAVES)}
+
+
+def find_recipe(name: str) -> Recipe:
+    """Find a recipe by name, or read one from a JSON file as `Recipe.as_dict` gives it.
+
+    Raises
+    ------
+    UserError
+        Where there is no such recipe or file, or the file holds no recipe.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    path = Path(name)
+    if path.suffix != ".json":
+        raise UserError(f"unknown recipe {name!r}; there are: {', '.join(RECIPES)}; or give a .json file")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the recipe {name}: {error.strerror}") from None
+    except ValueError:
+        raise UserError(f"cannot read the recipe {name}: it is not JSON") from None
+    if not isinstance(record, dict) or not isinstance(record.get("octaves", []), list):
+        raise UserError(f"cannot read the recipe {name}: a JSON object with a list of octaves is wanted")
+    return Recipe.from_dict(record)

@@ -1,0 +1,38 @@
+"""What the tests of networks share."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from inputgen.network import Network, load_network
+
+
+@pytest.fixture(scope="session")
+def lite0() -> Network:
+    return load_network("efficientnet_lite0", device="cpu")
+
+
+@pytest.fixture
+def randomise() -> Callable[[nn.Module], nn.Module]:
+    """Give a module in evaluation mode random statistics and affine parameters, and a head that is not zero."""
+
+    def fill(module: nn.Module) -> nn.Module:
+        random = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for part in module.modules():
+                if isinstance(part, nn.modules.batchnorm._BatchNorm):
+                    for tensor, low, high in (
+                        (part.weight, 0.5, 1.5),
+                        (part.bias, -0.5, 0.5),
+                        (part.running_mean, -0.5, 0.5),
+                        (part.running_var, 0.5, 2.0),
+                    ):
+                        if tensor is not None:
+                            tensor.uniform_(low, high, generator=random)
+                elif isinstance(part, nn.Linear) and not part.weight.any():
+                    part.weight.normal_(std=0.05, generator=random)
+        return module.eval().requires_grad_(False)
+
+    return fill
