@@ -68,7 +68,7 @@ class Manifest:
     quality : dict
         How the defaults were chosen and how good they are, and how many pictures are recognised.
     versions : dict of str to str
-        The packages that made the atlas.
+        The packages that last measured the atlas.
     skipped : dict of str to str
         Files that could not be read, with the reason.
     format : int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -41,6 +41,7 @@ from analysis.categories import load_categories
 from analysis.files import remove_unfinished, write_whole
 from analysis.photographs import find_photographs, read_drawing, read_photograph
 from analysis.projection import METHODS, project
+from analysis.space import FeatureSpace
 from inputgen.ascent import draw
 from inputgen.canvas import make_stream
 from inputgen.errors import UserError
@@ -52,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 CLASS_KIND = "class"
 WEBP_QUALITY = 90
-MADE_WITH = ("torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn", "umap-learn")
+MADE_WITH = ("kinscape", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn", "umap-learn")
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being done, how many pictures or maps are done, and of how many."""
@@ -111,7 +112,7 @@ def build_atlas(
     begun = read_manifest(folder)
     if begun is not None:
         _check_same(folder, begun, manifest)
-        manifest = replace(begun, finished=False)
+        manifest = replace(begun, finished=False, versions=manifest.versions)
     elif folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty and holds no atlas; give an empty or a new folder")
     save_manifest(folder, manifest)
@@ -121,42 +122,41 @@ def build_atlas(
 
 
 @dataclass(frozen=True)
-class Group:
-    """Pictures that are climbed together, the unit of resuming: one seed, and the recipe's number of classes."""
+class Drawing:
+    """One picture of a class: which, and where it lies, relative to the atlas."""
 
+    target: int
     seed: int
-    classes: tuple[int, ...]
 
-    def paths(self, folder: Path) -> list[Path]:
-        """Name the files of the group's pictures."""
-        return [folder / picture_name(CLASS_KIND, target, self.seed) for target in self.classes]
+    @property
+    def path(self) -> str:
+        """The picture's file, relative to the atlas."""
+        return picture_name(CLASS_KIND, self.target, self.seed)
 
 
-def plan_groups(manifest: Manifest) -> Iterator[Group]:
-    """Divide the pictures of an atlas into groups, the same for the same manifest."""
-    assert manifest.recipe is not None
-    size = manifest.recipe["group"]
-    for seed in manifest.seeds:
-        for start in range(0, len(manifest.classes), size):
-            yield Group(seed, tuple(manifest.classes[start : start + size]))
+def list_drawings(manifest: Manifest) -> list[Drawing]:
+    """List the pictures of an atlas of drawings: by seed, then by class."""
+    return [Drawing(target, seed) for seed in manifest.seeds for target in manifest.classes]
 
 
 def draw_pictures(
     folder: Path, network: Network, recipe: Recipe, manifest: Manifest, *, on_progress: Progress
 ) -> None:
-    """Draw the groups whose pictures are not all there. A finished picture is a finished file."""
-    total = len(manifest.classes) * len(manifest.seeds)
-    done = 0
-    for group in plan_groups(manifest):
-        paths = group.paths(folder)
-        if not all(path.is_file() for path in paths):
-            objective = Logits.of_classes(group.classes, network.class_count)
-            streams = [make_stream(group.seed, target) for target in group.classes]
+    """Draw what is missing, in the recipe's groups: the unit that is climbed together and resumed.
+
+    A finished picture is a finished file. A group of which one is missing is drawn again as a whole, since
+    only the same batch gives the same pictures to the bit.
+    """
+    drawings = list_drawings(manifest)
+    for start in range(0, len(drawings), recipe.group):
+        group = drawings[start : start + recipe.group]
+        if not all((folder / drawing.path).is_file() for drawing in group):
+            objective = Logits.of_classes([drawing.target for drawing in group], network.class_count)
+            streams = [make_stream(drawing.seed, drawing.target) for drawing in group]
             pictures = draw(network, objective, recipe, streams)
-            for path, picture in zip(paths, pictures, strict=True):
-                save_picture(path, picture)
-        done += len(paths)
-        on_progress("drawing", done, total)
+            for drawing, picture in zip(group, pictures, strict=True):
+                save_picture(folder / drawing.path, picture)
+        on_progress("drawing", start + len(group), len(drawings))
 
 
 def save_picture(path: Path, picture: torch.Tensor) -> None:
@@ -176,28 +176,20 @@ def measure_atlas(folder: Path, network: Network, *, on_progress: Progress) -> A
     manifest = read_manifest(folder)
     if manifest is None:
         raise UserError(f"no atlas at {folder}; `kinscape build` makes one")
-    rows = [(target, group.seed, path) for group in plan_groups(manifest)
-            for target, path in zip(group.classes, group.paths(folder), strict=True)]
-    targets = [target for target, _, _ in rows]
-    statistics, table = _measure(
-        network, [path for _, _, path in rows], targets, read_drawing,
-        precision=torch.float32, on_progress=on_progress,
-    )
-    if table.skipped:
-        position, reason = next(iter(table.skipped.items()))
-        raise UserError(f"{rows[position][2]} cannot be read ({reason}); delete it and build again")
+    statistics, verdicts = _measure_drawings(folder, network, manifest, on_progress=on_progress)
+    drawings = list_drawings(manifest)
     pictures = pd.DataFrame({
-        "path": [path.relative_to(folder).as_posix() for _, _, path in rows],
+        "path": [drawing.path for drawing in drawings],
         "kind": CLASS_KIND,
-        "target": pd.array(targets, dtype="Int64"),
-        "expression": [load_categories()[target].name for target in targets],
-        "seed": [seed for _, seed, _ in rows],
-        "logit": table.logit,
-        "predicted": table.predicted,
-        "probability": table.probability,
+        "target": pd.array([drawing.target for drawing in drawings], dtype="Int64"),
+        "expression": [load_categories()[drawing.target].name for drawing in drawings],
+        "seed": [drawing.seed for drawing in drawings],
+        "logit": verdicts.logit,
+        "predicted": verdicts.predicted,
+        "probability": verdicts.probability,
     })
     save_table(folder, PICTURES, pictures)
-    return _finish(folder, manifest, statistics, table, on_progress=on_progress)
+    return _finish(folder, manifest, statistics, verdicts, on_progress=on_progress)
 
 
 def extract_atlas(
@@ -230,17 +222,17 @@ def extract_atlas(
     found = find_photographs(photographs)
     read = partial(read_photograph, resize=network.resize, crop=network.input_size,
                    interpolation=network.interpolation)
-    statistics, table = _measure(
+    statistics, verdicts = _measure(
         network, [one.path for one in found], [one.target for one in found], read,
         precision=find_precision(precision, network.device), on_progress=on_progress,
     )
-    skipped = {str(found[at].path.relative_to(photographs)): reason for at, reason in table.skipped.items()}
+    skipped = {str(found[at].path.relative_to(photographs)): reason for at, reason in verdicts.skipped.items()}
     for name, reason in skipped.items():
         logger.warning("skipped %s: %s", name, reason)
     if len(skipped) == len(found):
         raise UserError(f"none of the {len(found)} pictures in {photographs} can be read; the first: "
                         f"{next(iter(skipped.values()))}")
-    read_well = set(range(len(found))) - set(table.skipped)
+    read_well = set(range(len(found))) - set(verdicts.skipped)
     manifest = Manifest(
         network=network.name,
         weights=network.weights_hash,
@@ -256,7 +248,43 @@ def extract_atlas(
         versions={name: version(name) for name in MADE_WITH},
         skipped=skipped,
     )
-    return _finish(folder, manifest, statistics, table, on_progress=on_progress)
+    return _finish(folder, manifest, statistics, verdicts, on_progress=on_progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """An atlas's default layer, measured again.
+
+    Attributes
+    ----------
+    space : FeatureSpace
+        The layer as it was just measured, raw.
+    pictures : int
+        How many were looked at.
+    recognised : float
+        The part of them that the network takes for what they were drawn as.
+    deviation : float
+        The largest difference from the stored features, in standard deviations of the feature.
+    """
+
+    space: FeatureSpace
+    pictures: int
+    recognised: float
+    deviation: float
+
+
+def remeasure_atlas(atlas: Atlas, network: Network, *, on_progress: Progress) -> Check:
+    """Measure the pictures of a finished atlas again, and compare with what it holds. Writes nothing."""
+    manifest = atlas.manifest
+    if network.weights_hash != manifest.weights:
+        raise UserError(f"{atlas.folder} was made with other weights of {manifest.network} "
+                        f"({manifest.weights[:12]}, here {network.weights_hash[:12]})")
+    statistics, verdicts = _measure_drawings(atlas.folder, network, manifest, on_progress=on_progress)
+    stored = atlas.space(standardised=False)
+    means = statistics.as_tensors()[f"{stored.layer}.mean"].astype(np.float32)
+    spread = np.maximum(stored.vectors.std(0), np.finfo(np.float32).tiny)
+    deviation = float(np.abs((means - stored.vectors) / spread).max())
+    return Check(replace(stored, vectors=means), len(verdicts.predicted), verdicts.recognised, deviation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,6 +296,20 @@ class Verdicts:
     probability: NDArray[np.float32]
     recognised: float
     skipped: dict[int, str]
+
+
+def _measure_drawings(
+    folder: Path, network: Network, manifest: Manifest, *, on_progress: Progress
+) -> tuple[ClassStatistics, Verdicts]:
+    drawings = list_drawings(manifest)
+    statistics, verdicts = _measure(
+        network, [folder / drawing.path for drawing in drawings], [drawing.target for drawing in drawings],
+        read_drawing, precision=torch.float32, on_progress=on_progress,
+    )
+    for position, reason in verdicts.skipped.items():
+        raise UserError(f"{folder / drawings[position].path} cannot be read ({reason}); delete it and run "
+                        f"`kinscape build --out {folder}`")
+    return statistics, verdicts
 
 
 def _measure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,3 +121,24 @@ def _repair(distances: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[n
         distances[without_a[:, None] | without_b] = 1.0
         distances[without_a[:, None] & without_b] = 0.0
     return np.maximum(distances, 0.0)
+
+
+def distance_between_groups(space: FeatureSpace, a: Sequence[int], b: Sequence[int], *, metric: str) -> float:
+    """Measure the distance between the means of two groups' vectors.
+
+    Parameters
+    ----------
+    space : FeatureSpace
+        The classes' vectors.
+    a, b : sequence of int
+        Class indices of the two groups.
+    metric : str
+        One of ``METRICS``.
+
+    Raises
+    ------
+    UserError
+        For an unknown metric, or classes that the space lacks.
+    """
+    means = [space.vectors[space.rows(group)].mean(axis=0, keepdims=True, dtype=np.float64) for group in (a, b)]
+    return float(distances_between(means[0], means[1], metric).item())

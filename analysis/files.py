@@ -11,7 +11,6 @@ from pathlib import Path
 
 from inputgen.errors import UserError
 
-
 UNFINISHED = ".unfinished-"
 """How the temporary name of a file begins that is not whole yet."""
 

@@ -80,10 +80,11 @@ def open_picture(path: Path, *, least: int = 0) -> Image.Image:
     OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError
         What Pillow raises for a file that is no picture, is truncated, or is absurdly large.
     """
-    with Image.open(path) as image:
+    with Image.open(path) as file:
         if least:
-            image.draft("RGB", (2 * least, 2 * least))
-        image.load()
+            file.draft("RGB", (2 * least, 2 * least))
+        file.load()
+        image: Image.Image = file
         if image.mode.startswith("I") or image.mode == "F":
             # Pillow clips 16 bits to 8 instead of scaling them.
             values = np.asarray(image, dtype=np.float64)

@@ -88,7 +88,7 @@ class AtlasView:
         self.index = np.array(atlas.manifest.classes, dtype=np.int64)
         self.categories = {index: load_categories()[index] for index in atlas.manifest.classes}
         self.groups = [category.super_group for category in self.categories.values()]
-        self._atlas = atlas
+        self.atlas = atlas
         keep = lru_cache(maxsize=CACHED_LAYERS)
         self.space = keep(self._read_space)
         self.map = keep(self._read_map)
@@ -96,14 +96,14 @@ class AtlasView:
 
     def _read_space(self, layer: str) -> FeatureSpace:
         """Give a layer's standardised feature space."""
-        return self._atlas.space(layer)
+        return self.atlas.space(layer)
 
     def _read_map(self, layer: str) -> Map:
         """Give a layer's map, by UMAP where the atlas has it; `UserError` where it has none."""
-        table = self._atlas.projections
+        table = self.atlas.projections
         there = set(table.loc[table["layer"] == layer, "method"])
         method = next((method for method in METHODS if method in there), METHODS[0])
-        return Map(layer, method, self._atlas.projection(layer, method=method))
+        return Map(layer, method, self.atlas.projection(layer, method=method))
 
     def _measure_faithfulness(self, layer: str) -> float:
         """Give the share, 0 to 1, of the categories' nearest that are also nearest on the map, on average.
@@ -135,8 +135,9 @@ class AtlasView:
         positions = self.map(layer).positions.astype(np.float64)
         apart = np.linalg.norm(positions - positions[self.index == index], axis=1)
         apart[self.index == index] = -1.0  # it is its own nearest, also where others lie on the same spot
-        rank = dict(zip(self.index[np.argsort(apart, kind="stable")].tolist(), range(len(apart)), strict=True))
-        return Pin(self.categories[index], tuple(neighbours), tuple(rank[each.index] for each in neighbours))
+        order = self.index[np.argsort(apart, kind="stable")].tolist()
+        ranks = tuple(order.index(neighbour.index) for neighbour in neighbours)
+        return Pin(self.categories[index], tuple(neighbours), ranks)
 
     @cached_property
     def pictures(self) -> dict[tuple[str, int], Path]:
@@ -144,7 +145,7 @@ class AtlasView:
         if self.manifest.source != DRAWN:
             return {}
         found: dict[tuple[str, int], tuple[int, Path]] = {}
-        for path in (self._atlas.folder / "pictures").glob("*/*.webp"):
+        for path in (self.atlas.folder / "pictures").glob("*/*.webp"):
             name = _PICTURE.fullmatch(path.name)
             if name and _KIND.fullmatch(path.parent.name):
                 key, seed = (path.parent.name, int(name[1])), int(name[2])
@@ -154,7 +155,7 @@ class AtlasView:
     @cached_property
     def version(self) -> str:
         """What changes when the pictures do, for addresses that browsers may keep for ever."""
-        written = (self._atlas.folder / MANIFEST).stat().st_mtime_ns
+        written = (self.atlas.folder / MANIFEST).stat().st_mtime_ns
         return hashlib.sha256(f"{self.manifest.weights} {written}".encode()).hexdigest()[:12]
 
 

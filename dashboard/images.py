@@ -47,4 +47,5 @@ def register(server: Flask, view: View) -> None:
         abort(404)
 
     server.add_url_rule(f"{PICTURES}/<path:key>/<version>/<kind>/<int:index>.webp", "picture", send_picture)
-    server.add_url_rule(f"{PICTURES}/<path:rest>", "no-picture", refuse)
+    for rule in (f"{PICTURES}/", f"{PICTURES}/<path:rest>"):
+        server.add_url_rule(rule, "no-picture", refuse)

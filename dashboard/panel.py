@@ -89,8 +89,9 @@ def _lay_picture(atlas: AtlasView, category: Category) -> html.Img | None:
 
 
 def _tell_distances(atlas: AtlasView, state: MapState, pin: Pin) -> str:
-    metric, size, count = atlas.manifest.default_metric, atlas.manifest.layers[state.layer], len(pin.neighbours)
+    size, count = atlas.manifest.layers[state.layer], len(pin.neighbours)
     return (
-        f"True distances ({metric}, {size:,} standardised features of {state.layer}), not those of the map, "
-        f"which distorts: {pin.kept} of these {count} are among the {count} nearest there."
+        f"True distances ({atlas.manifest.default_metric}, {size:,} standardised features of {state.layer}), "
+        f"not those of the map, which distorts: {pin.kept} of these {count} are among the {count} nearest "
+        f"there."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inputgen.canvas import CANVASES
+from inputgen.canvas import CANVASES, Canvas
 from inputgen.network import Network
 from inputgen.objective import Logits
 from inputgen.prior import crop_randomly, draw_views, see
@@ -28,20 +28,19 @@ class Step:
         The step just made, from 1, and how many the climb makes.
     logits : torch.Tensor
         (pictures, classes) logits of what the network saw in this step, before the step's change.
-    canvas : PixelCanvas or FourierCanvas
+    canvas : Canvas
         The pictures as they are now; it goes on changing with the climb.
     """
 
     number: int
     count: int
     logits: Tensor
-    canvas: object
+    canvas: Canvas
 
     def pictures(self) -> Tensor:
         """Render the (pictures, 3, side, side) pictures as they are now, in 0..1, on the CPU."""
         with torch.no_grad():
-            rendered: Tensor = self.canvas.render().detach().clamp(0, 1).cpu()  # type: ignore[attr-defined]
-        return rendered
+            return self.canvas.render().detach().clamp(0, 1).cpu()
 
 
 def climb(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -40,6 +41,27 @@ def make_stream(*key: int) -> torch.Generator:
     return torch.Generator().manual_seed(mixed)
 
 
+class Canvas(Protocol):
+    """What the climb needs of a canvas.
+
+    Attributes
+    ----------
+    values : torch.Tensor
+        What is moved; requires a gradient.
+    """
+
+    values: Tensor
+
+    def render(self) -> Tensor:
+        """Give the (pictures, 3, side, side) pictures in 0..1, with their gradient's way back to `values`."""
+
+    def resize(self, side: int) -> None:
+        """Give the canvas the side `side` (pixels), its pictures kept; `values` is a new tensor then."""
+
+    def blur(self, deviation: float) -> None:
+        """Blur the pictures by a Gaussian of the standard deviation `deviation` (pixels)."""
+
+
 class PixelCanvas:
     """Pictures stored as what they are: values of pixels, 0..1 once finished.
 
@@ -59,16 +81,16 @@ class PixelCanvas:
         self.values = (noise * deviation + mean).to(device).requires_grad_()
 
     def render(self) -> Tensor:
-        """Give the (pictures, 3, side, side) pictures, with their gradient's way back to `values`."""
+        """Give the pictures as they are stored; see `Canvas.render`."""
         return self.values
 
     def resize(self, side: int) -> None:
-        """Give the canvas the side `side` (pixels), bilinearly; the optimiser must be made anew."""
+        """Resample the pictures bilinearly to the side `side` (pixels)."""
         with torch.no_grad():
             self.values = resize(self.values, [side, side], antialias=True).requires_grad_()
 
     def blur(self, deviation: float) -> None:
-        """Blur the pictures by a 3 x 3 Gaussian of the standard deviation `deviation` (pixels)."""
+        """Blur the pictures by the article's 3 x 3 Gaussian of the deviation `deviation` (pixels)."""
         with torch.no_grad():
             self.values.copy_(gaussian_blur(self.values, [3, 3], [deviation, deviation]))
 
@@ -108,14 +130,14 @@ class FourierCanvas:
         self.colours = COLOUR_CORRELATION.to(self.values.device)
 
     def render(self) -> Tensor:
-        """Give the (pictures, 3, side, side) pictures in 0..1, with their gradient's way back."""
+        """Turn the spectra into pictures; see `Canvas.render`."""
         spectrum = torch.view_as_complex(self.values * self.amplitude)
         planes = torch.fft.irfft2(spectrum, s=(self.side, self.side), norm="ortho")
         mixed = torch.einsum("bchw,dc->bdhw", planes, self.colours)
         return torch.sigmoid(mixed)
 
     def resize(self, side: int) -> None:
-        """Give the canvas the side `side` (pixels), frequency by frequency."""
+        """Keep the frequencies that a side of `side` (pixels) can hold, and leave new ones empty."""
         with torch.no_grad():
             old = self.values * self.amplitude / self.side
             half = min(side, self.side) // 2
@@ -134,5 +156,7 @@ class FourierCanvas:
             self.values.mul_(kept.to(self.values.device))
 
 
-CANVASES = {"fourier": FourierCanvas, "pixels": PixelCanvas}
+MakeCanvas = Callable[[Recipe, Sequence[torch.Generator], torch.device], Canvas]
+
+CANVASES: dict[str, MakeCanvas] = {"fourier": FourierCanvas, "pixels": PixelCanvas}
 """Canvas by the recipe's ``canvas``."""

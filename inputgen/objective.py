@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,7 +45,7 @@ class Logits:
         return LOSSES[recipe.shape](self, logits, recipe)
 
 
-LOSSES = {
+LOSSES: dict[str, Callable[[Logits, Tensor, Recipe], Tensor]] = {
     "logit": lambda objective, logits, _: -objective.value(logits),
     "distance": lambda objective, logits, recipe: (recipe.goal - objective.value(logits)).abs(),
     "cross-entropy": lambda objective, logits, _: -objective.value(logits.log_softmax(1)),

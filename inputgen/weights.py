@@ -152,14 +152,14 @@ def read_checkpoint(file: Path) -> StateDict:
 
 
 def _tell_damage(error: Exception) -> str:
-    refused = re.search(r"Unsupported (?:global|class|operand)[^:\n]*:?(?: GLOBAL)? ([\w.]+)", str(error))
-    if isinstance(error, pickle.UnpicklingError) and refused:
+    refused = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
+    if refused:
         return (
             f"is refused: it holds more than tensors ({refused[1]}), and reading that could run code; "
             "save the network's state_dict()"
         )
-    if isinstance(error, OSError) and error.strerror:
-        return f"can't be read ({error.strerror})"
+    if isinstance(error, PermissionError):
+        return "can't be read: permission denied"
     return "is truncated, damaged or no checkpoint; give a .pth or .safetensors file"
 
 
@@ -334,7 +334,10 @@ def _watch_loading(source: str) -> Iterator[dict[str, Tensor]]:
 
     def watched(module: nn.Module, state_dict: Mapping[str, Any], strict: bool = True, **options: Any) -> Any:
         own = module.state_dict()
-        if not hasattr(state_dict, "_metadata") and state_dict.keys() == own.keys():
+        given = state_dict.keys()
+        if not own.keys() & given:
+            raise UserError(f"{source}: it has no {next(iter(own))}, but {next(iter(given))}")
+        if not hasattr(state_dict, "_metadata") and (given <= own.keys() or given >= own.keys()):
             # Today's names, so today's layout: some modules insist on being told its version.
             state_dict = OrderedDict(state_dict)
             vars(state_dict).update(_metadata=vars(own)["_metadata"])
