@@ -51,15 +51,20 @@ class Item(StrEnum):
 
 AtlasOption = Annotated[Path | None, typer.Option("--atlas", metavar="DIR", help="Atlas to ask. [the shipped one]")]
 LayerOption = Annotated[str | None, typer.Option(help="Layer to measure in. [the atlas's default]")]
-MetricOption = Annotated[str | None, typer.Option(
-    help="euclidean, cityblock, cosine, correlation or chebyshev. [the atlas's default]")]
-RawOption = Annotated[bool, typer.Option(
-    "--raw", help="Take features as they are. By default each is standardised over the classes.")]
+MetricOption = Annotated[
+    str | None, typer.Option(help="euclidean, cityblock, cosine, correlation or chebyshev. [the atlas's default]")
+]
+RawOption = Annotated[
+    bool, typer.Option("--raw", help="Take features as they are. By default each is standardised over the classes.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-NetworkOption = Annotated[str | None, typer.Option(
-    metavar="NAME", help=f"efficientnet_lite0, a torchvision name, or timm/NAME. [{DEFAULT_NETWORK}]")]
-WeightsOption = Annotated[Path | None, typer.Option(
-    metavar="FILE", help="Checkpoint to load (.pth or .safetensors). [the published weights]")]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help=f"efficientnet_lite0, a torchvision name, or timm/NAME. [{DEFAULT_NETWORK}]"),
+]
+WeightsOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Checkpoint to load (.pth or .safetensors). [the published weights]")
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the atlas.")]
 HostOption = Annotated[str, typer.Option(help="Interface to listen on.")]
@@ -109,13 +114,24 @@ def nearest(
     neighbours = find_nearest(space, group.indices, metric=metric, count=count)
     categories = load_categories()
     if as_json:
-        _print_json({
-            "name": name,
-            "classes": [categories[index].name for index in group.indices],
-            "nearest": [{"index": one.index, "wnid": categories[one.index].wnid, "name": categories[one.index].name,
-                         "distance": one.distance} for one in neighbours],
-            "layer": space.layer, "metric": metric, "network": space.network,
-        })
+        _print_json(
+            {
+                "name": name,
+                "classes": [categories[index].name for index in group.indices],
+                "nearest": [
+                    {
+                        "index": one.index,
+                        "wnid": categories[one.index].wnid,
+                        "name": categories[one.index].name,
+                        "distance": one.distance,
+                    }
+                    for one in neighbours
+                ],
+                "layer": space.layer,
+                "metric": metric,
+                "network": space.network,
+            }
+        )
         return
     table = Table("category", "distance", "group", title=f"nearest to {name}", title_justify="left")
     for one in neighbours:
@@ -144,8 +160,17 @@ def distance(
     found = distance_between_groups(space, groups[0].indices, groups[1].indices, metric=metric)
     if as_json:
         names = [[load_categories()[index].name for index in group.indices] for group in groups]
-        _print_json({"a": a, "b": b, "classes": {a: names[0], b: names[1]}, "distance": found,
-                     "layer": space.layer, "metric": metric, "network": space.network})
+        _print_json(
+            {
+                "a": a,
+                "b": b,
+                "classes": {a: names[0], b: names[1]},
+                "distance": found,
+                "layer": space.layer,
+                "metric": metric,
+                "network": space.network,
+            }
+        )
         return
     _print_plain(f"{found:.6g}  {a} to {b}")
     _print_plain(_describe(space, metric))
@@ -170,9 +195,9 @@ def info(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
         "recognised": f"{quality['recognised']:.1%} of the pictures, by the network itself",
         "layers": ", ".join(f"{layer} ({size})" for layer, size in manifest.layers.items()),
         "default": f"layer {manifest.default_layer}, metric {manifest.default_metric}, standardised features; "
-                   "chosen on every other class",
+        "chosen on every other class",
         "precision": f"{quality['reported']:.1%} of the 10 nearest are of a class's own WordNet group, on the "
-                     f"classes that had no say in the choice (chance {quality['chance']:.1%})",
+        f"classes that had no say in the choice (chance {quality['chance']:.1%})",
         "skipped": f"{len(manifest.skipped)} files that could not be read",
         "versions": ", ".join(f"{name} {number}" for name, number in manifest.versions.items()),
     }
@@ -194,8 +219,10 @@ def networks(
     """List the networks that can be loaded."""
     from inputgen.network import list_networks
 
-    found = {source: {name: ready for name, ready in names.items() if find in name}
-             for source, names in list_networks().items()}
+    found = {
+        source: {name: ready for name, ready in names.items() if find in name}
+        for source, names in list_networks().items()
+    }
     if as_json:
         _print_json(found)
         return
@@ -224,7 +251,8 @@ def export(
     metric = metric or opened.manifest.default_metric
     write: dict[Item, Callable[[], None]] = {
         Item.DISTANCES: lambda: writers.write_distances(
-            file, distance_matrix(opened.space(layer, standardised=not raw), metric)),
+            file, distance_matrix(opened.space(layer, standardised=not raw), metric)
+        ),
         Item.FEATURES: lambda: writers.write_features(file, opened.space(layer, standardised=not raw)),
         Item.PROJECTION: lambda: writers.write_projection(file, opened, layer=layer),
         Item.PICTURES: lambda: writers.write_pictures(file, opened),
@@ -238,16 +266,24 @@ def build(
     out: OutOption,
     network: NetworkOption = None,
     weights: WeightsOption = None,
-    recipe: Annotated[str | None, typer.Option(
-        metavar="NAME", help=f"fourier, octaves, or a .json file. [{DEFAULT_RECIPE}]")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"fourier, octaves, or a .json file. [{DEFAULT_RECIPE}]")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Gradient steps. [the recipe's]")] = None,
-    size: Annotated[int | None, typer.Option(
-        help="Side of the finished pictures, px. [the recipe's, scaled to the network]")] = None,
-    settings: Annotated[list[str] | None, typer.Option(
-        "--set", metavar="FIELD=VALUE", help="Change a field of the recipe, as rotation=5 or octaves.0.steps=90.",
-    )] = None,
-    classes: Annotated[str | None, typer.Option(
-        metavar="NAMES", help="Classes or groups to draw, with commas between. [all]")] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Side of the finished pictures, px. [the recipe's, scaled to the network]")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Change a field of the recipe, as rotation=5 or octaves.0.steps=90.",
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Classes or groups to draw, with commas between. [all]")
+    ] = None,
     seeds: Annotated[int | None, typer.Option(help="Pictures of every class, with seeds from 0. [1]")] = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -281,8 +317,12 @@ def build(
 
 @app.command()
 def extract(
-    folder: Annotated[Path, typer.Argument(
-        metavar="FOLDER", help="Photographs: a folder for each class, named by WordNet id or class name.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="Photographs: a folder for each class, named by WordNet id or class name."
+        ),
+    ],
     out: OutOption,
     network: NetworkOption = None,
     weights: WeightsOption = None,
@@ -301,8 +341,10 @@ def extract(
 
 @app.command()
 def serve(
-    atlas: Annotated[list[Path] | None, typer.Option(
-        "--atlas", metavar="DIR", help="Atlas to show; may be given several times. [the shipped one]")] = None,
+    atlas: Annotated[
+        list[Path] | None,
+        typer.Option("--atlas", metavar="DIR", help="Atlas to show; may be given several times. [the shipped one]"),
+    ] = None,
     host: HostOption = "127.0.0.1",
     port: PortOption = DEFAULT_PORT,
 ) -> None:
@@ -313,6 +355,7 @@ def serve(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for what the demo writes.")] = Path("kinscape-demo"),
+    device: DeviceOption = "auto",
     host: HostOption = "127.0.0.1",
     port: PortOption = DEFAULT_PORT,
 ) -> None:
@@ -326,12 +369,14 @@ def demo(
     from inputgen.network import load_network
 
     opened = load_atlas()
-    network = load_network(opened.manifest.network)
+    network = load_network(opened.manifest.network, device=device)
     with _show_progress() as on_progress:
         check = remeasure_atlas(opened, network, on_progress=on_progress)
     space, metric = check.space.standardise(), opened.manifest.default_metric
-    _print_plain(f"{network.name} looked at {check.pictures} pictures that it drew itself and recognises "
-                 f"{check.recognised:.1%} of them.")
+    _print_plain(
+        f"{network.name} looked at {check.pictures} pictures that it drew itself and recognises "
+        f"{check.recognised:.1%} of them."
+    )
     _print_plain(f"Layer {space.layer}: the features equal the shipped ones to {check.deviation:.1e} of their spread.")
     answer = find_closer(space, find_group("cat"), find_group("fox"), find_group("wolf"), metric=metric)
     _print_plain(answer.sentence)
@@ -346,16 +391,12 @@ def demo(
     _serve([opened], host, port, open_browser)
 
 
-def _open_space(
-    folder: Path | None, layer: str | None, metric: str | None, raw: bool
-) -> tuple[FeatureSpace, str]:
+def _open_space(folder: Path | None, layer: str | None, metric: str | None, raw: bool) -> tuple[FeatureSpace, str]:
     atlas = load_atlas(folder)
     return atlas.space(layer, standardised=not raw), metric or atlas.manifest.default_metric
 
 
-def _make_recipe(
-    network: Network, name: str, steps: int | None, size: int | None, settings: list[str]
-) -> Recipe:
+def _make_recipe(network: Network, name: str, steps: int | None, size: int | None, settings: list[str]) -> Recipe:
     from inputgen.recipe import find_recipe
 
     recipe = find_recipe(name).fit(network.input_size)
@@ -382,8 +423,13 @@ def _show_progress() -> Iterator[Callable[[str, int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     tasks: dict[str, TaskID] = {}
-    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as progress:
 
         def on_progress(what: str, done: int, total: int) -> None:
@@ -399,12 +445,16 @@ def _show_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 def _print_finished(atlas: Atlas) -> None:
     manifest = atlas.manifest
-    _print_plain(f"{atlas.folder}: {len(manifest.classes)} classes, {manifest.quality['recognised']:.1%} of "
-                 f"{manifest.quality['pictures']} pictures recognised, default layer {manifest.default_layer}, "
-                 f"metric {manifest.default_metric}")
+    _print_plain(
+        f"{atlas.folder}: {len(manifest.classes)} classes, {manifest.quality['recognised']:.1%} of "
+        f"{manifest.quality['pictures']} pictures recognised, default layer {manifest.default_layer}, "
+        f"metric {manifest.default_metric}"
+    )
     if manifest.skipped:
-        _print_plain(f"skipped {len(manifest.skipped)} files that could not be read; they are named in "
-                     f"{atlas.folder / 'atlas.json'}")
+        _print_plain(
+            f"skipped {len(manifest.skipped)} files that could not be read; they are named in "
+            f"{atlas.folder / 'atlas.json'}"
+        )
 
 
 def _describe(space: FeatureSpace, metric: str) -> str:

@@ -47,6 +47,11 @@ class Measured:
     skipped: dict[int, str]
 
 
+def count_workers() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def list_layers(network: Network) -> tuple[str, ...]:
     """List the layers that are measured by default: pixels, all feature-map stages, logits."""
     return (PIXELS, *network.layers, LOGITS)
@@ -137,8 +142,7 @@ def measure_files(
         A batch; files that could not be read are in its `skipped`.
     """
     ahead = 0 if network.device.type == "cpu" else AHEAD
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for decoded in read_batches(paths, read, size=batch, workers=workers, ahead=ahead):
+    for decoded in read_batches(paths, read, size=batch, workers=count_workers(), ahead=ahead):
         features: dict[str, NDArray[np.float32]] = {}
         if decoded.positions:
             # (pictures, height, width, 3) seen as (pictures, 3, height, width) is channels-last as it lies.

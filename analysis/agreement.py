@@ -87,8 +87,9 @@ def chance_precision(labels: ArrayLike) -> float:
     return int((counts * (counts - 1)).sum()) / (n * (n - 1)) if n > 1 else 0.0
 
 
-def choose_default(spaces: Iterable[FeatureSpace], labels: Sequence[object], *,
-                   metrics: Sequence[str] = METRICS) -> Choice:
+def choose_default(
+    spaces: Iterable[FeatureSpace], labels: Sequence[object], *, metrics: Sequence[str] = METRICS
+) -> Choice:
     """Choose the layer and the metric whose nearest neighbours agree best with WordNet.
 
     The rule: the classes, in the order of their indices (which is that of their WordNet ids, so that
@@ -128,21 +129,24 @@ def choose_default(spaces: Iterable[FeatureSpace], labels: Sequence[object], *,
         space = space.standardise()
         order = np.argsort(space.index)
         choosing, reporting = order[::2], order[1::2]
-        tried = [Candidate(space.layer, metric, _precision_among(space, choosing, names, metric))
-                 for metric in metrics]
+        tried = [Candidate(space.layer, metric, _precision_among(space, choosing, names, metric)) for metric in metrics]
         table += tried
         winner = max(tried, key=lambda candidate: candidate.precision)
         if best is None or winner.precision >= best.precision:
             best, home, others = winner, space, reporting
     if best is None:
         raise ValueError("there is no feature space to choose from")
-    return Choice(layer=best.layer, metric=best.metric, chosen=best.precision,
-                  reported=_precision_among(home, others, names, best.metric),
-                  chance=chance_precision(names[others]), table=tuple(table))
+    return Choice(
+        layer=best.layer,
+        metric=best.metric,
+        chosen=best.precision,
+        reported=_precision_among(home, others, names, best.metric),
+        chance=chance_precision(names[others]),
+        table=tuple(table),
+    )
 
 
-def _precision_among(space: FeatureSpace, rows: NDArray[np.int64], labels: NDArray[np.str_],
-                     metric: str) -> float:
+def _precision_among(space: FeatureSpace, rows: NDArray[np.int64], labels: NDArray[np.str_], metric: str) -> float:
     """Measure the precision at 10 among some of the classes only."""
     half = replace(space, vectors=space.vectors[rows], index=space.index[rows])
     return precision_at(distance_matrix(half, metric).values, labels[rows])

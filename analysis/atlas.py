@@ -204,8 +204,10 @@ class Atlas:
 
     def _damage(self, name: str, reason: str) -> UserError:
         first = reason.splitlines()[0] if reason else "unreadable"
-        return UserError(f"the atlas {self.folder} is damaged: {name}: {first}; measure it again with "
-                         f"`kinscape build --out {self.folder}`")
+        return UserError(
+            f"the atlas {self.folder} is damaged: {name}: {first}; measure it again with "
+            f"`kinscape build --out {self.folder}`"
+        )
 
 
 def picture_name(kind: str, target: int, seed: int) -> str:
@@ -229,14 +231,18 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         record = json.loads(text)
         if int(record["format"]) > FORMAT:
-            raise UserError(f"the atlas {folder} has format {record['format']}, newer than this kinscape reads "
-                            f"({FORMAT}); upgrade kinscape")
+            raise UserError(
+                f"the atlas {folder} has format {record['format']}, newer than this kinscape reads "
+                f"({FORMAT}); upgrade kinscape"
+            )
         return Manifest(**{field.name: record[field.name] for field in fields(Manifest)})
     except UserError:
         raise
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"the atlas {folder} is damaged: {MANIFEST} cannot be read "
-                        f"({type(error).__name__}: {str(error).splitlines()[0]}); build it again") from None
+        raise UserError(
+            f"the atlas {folder} is damaged: {MANIFEST} cannot be read "
+            f"({type(error).__name__}: {str(error).splitlines()[0]}); build it again"
+        ) from None
 
 
 def load_atlas(folder: Path | str | None = None) -> Atlas:
@@ -259,8 +265,10 @@ def load_atlas(folder: Path | str | None = None) -> Atlas:
     if not manifest.finished:
         raise UserError(f"the atlas {folder} is half-built; finish it with `kinscape build --out {folder}`")
     if not (folder / FEATURES).is_file():
-        raise UserError(f"the atlas {folder} is damaged: {FEATURES} is missing; measure it again with "
-                        f"`kinscape build --out {folder}`")
+        raise UserError(
+            f"the atlas {folder} is damaged: {FEATURES} is missing; measure it again with "
+            f"`kinscape build --out {folder}`"
+        )
     return Atlas(folder, manifest)
 
 

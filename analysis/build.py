@@ -139,9 +139,7 @@ def list_drawings(manifest: Manifest) -> list[Drawing]:
     return [Drawing(target, seed) for seed in manifest.seeds for target in manifest.classes]
 
 
-def draw_pictures(
-    folder: Path, network: Network, recipe: Recipe, manifest: Manifest, *, on_progress: Progress
-) -> None:
+def draw_pictures(folder: Path, network: Network, recipe: Recipe, manifest: Manifest, *, on_progress: Progress) -> None:
     """Draw what is missing, in the recipe's groups: the unit that is climbed together and resumed.
 
     A finished picture is a finished file. A group of which one is missing is drawn again as a whole, since
@@ -178,16 +176,18 @@ def measure_atlas(folder: Path, network: Network, *, on_progress: Progress) -> A
         raise UserError(f"no atlas at {folder}; `kinscape build` makes one")
     statistics, verdicts = _measure_drawings(folder, network, manifest, on_progress=on_progress)
     drawings = list_drawings(manifest)
-    pictures = pd.DataFrame({
-        "path": [drawing.path for drawing in drawings],
-        "kind": CLASS_KIND,
-        "target": pd.array([drawing.target for drawing in drawings], dtype="Int64"),
-        "expression": [load_categories()[drawing.target].name for drawing in drawings],
-        "seed": [drawing.seed for drawing in drawings],
-        "logit": verdicts.logit,
-        "predicted": verdicts.predicted,
-        "probability": verdicts.probability,
-    })
+    pictures = pd.DataFrame(
+        {
+            "path": [drawing.path for drawing in drawings],
+            "kind": CLASS_KIND,
+            "target": pd.array([drawing.target for drawing in drawings], dtype="Int64"),
+            "expression": [load_categories()[drawing.target].name for drawing in drawings],
+            "seed": [drawing.seed for drawing in drawings],
+            "logit": verdicts.logit,
+            "predicted": verdicts.predicted,
+            "probability": verdicts.probability,
+        }
+    )
     save_table(folder, PICTURES, pictures)
     return _finish(folder, manifest, statistics, verdicts, on_progress=on_progress)
 
@@ -220,18 +220,22 @@ def extract_atlas(
     if begun is not None and begun.source != PHOTOGRAPHS:
         raise UserError(f"{folder} holds an atlas of drawings; give another folder with --out")
     found = find_photographs(photographs)
-    read = partial(read_photograph, resize=network.resize, crop=network.input_size,
-                   interpolation=network.interpolation)
+    read = partial(read_photograph, resize=network.resize, crop=network.input_size, interpolation=network.interpolation)
     statistics, verdicts = _measure(
-        network, [one.path for one in found], [one.target for one in found], read,
-        precision=find_precision(precision, network.device), on_progress=on_progress,
+        network,
+        [one.path for one in found],
+        [one.target for one in found],
+        read,
+        precision=find_precision(precision, network.device),
+        on_progress=on_progress,
     )
     skipped = {str(found[at].path.relative_to(photographs)): reason for at, reason in verdicts.skipped.items()}
     for name, reason in skipped.items():
         logger.warning("skipped %s: %s", name, reason)
     if len(skipped) == len(found):
-        raise UserError(f"none of the {len(found)} pictures in {photographs} can be read; the first: "
-                        f"{next(iter(skipped.values()))}")
+        raise UserError(
+            f"none of the {len(found)} pictures in {photographs} can be read; the first: {next(iter(skipped.values()))}"
+        )
     read_well = set(range(len(found))) - set(verdicts.skipped)
     manifest = Manifest(
         network=network.name,
@@ -277,8 +281,10 @@ def remeasure_atlas(atlas: Atlas, network: Network, *, on_progress: Progress) ->
     """Measure the pictures of a finished atlas again, and compare with what it holds. Writes nothing."""
     manifest = atlas.manifest
     if network.weights_hash != manifest.weights:
-        raise UserError(f"{atlas.folder} was made with other weights of {manifest.network} "
-                        f"({manifest.weights[:12]}, here {network.weights_hash[:12]})")
+        raise UserError(
+            f"{atlas.folder} was made with other weights of {manifest.network} "
+            f"({manifest.weights[:12]}, here {network.weights_hash[:12]})"
+        )
     statistics, verdicts = _measure_drawings(atlas.folder, network, manifest, on_progress=on_progress)
     stored = atlas.space(standardised=False)
     means = statistics.as_tensors()[f"{stored.layer}.mean"].astype(np.float32)
@@ -303,12 +309,18 @@ def _measure_drawings(
 ) -> tuple[ClassStatistics, Verdicts]:
     drawings = list_drawings(manifest)
     statistics, verdicts = _measure(
-        network, [folder / drawing.path for drawing in drawings], [drawing.target for drawing in drawings],
-        read_drawing, precision=torch.float32, on_progress=on_progress,
+        network,
+        [folder / drawing.path for drawing in drawings],
+        [drawing.target for drawing in drawings],
+        read_drawing,
+        precision=torch.float32,
+        on_progress=on_progress,
     )
     for position, reason in verdicts.skipped.items():
-        raise UserError(f"{folder / drawings[position].path} cannot be read ({reason}); delete it and run "
-                        f"`kinscape build --out {folder}`")
+        raise UserError(
+            f"{folder / drawings[position].path} cannot be read ({reason}); delete it and run "
+            f"`kinscape build --out {folder}`"
+        )
     return statistics, verdicts
 
 
@@ -351,8 +363,7 @@ def _finish(
 
     tensors = statistics.as_tensors()
     save_features(folder, tensors)
-    layers = {name.removesuffix(".mean"): values.shape[1]
-              for name, values in tensors.items() if name.endswith(".mean")}
+    layers = {name.removesuffix(".mean"): values.shape[1] for name, values in tensors.items() if name.endswith(".mean")}
     manifest = replace(manifest, layers=layers)
     atlas = Atlas(folder, manifest)
     labels = [load_categories()[index].super_group for index in manifest.classes]
@@ -364,19 +375,26 @@ def _finish(
     for number, layer in enumerate(layers):
         for method in METHODS:
             places = project(atlas.space(layer), metric=choice.metric, method=method)
-            maps.append(pd.DataFrame({"index": manifest.classes, "layer": layer, "method": method,
-                                      "x": places[:, 0], "y": places[:, 1]}))
+            maps.append(
+                pd.DataFrame(
+                    {"index": manifest.classes, "layer": layer, "method": method, "x": places[:, 0], "y": places[:, 1]}
+                )
+            )
         on_progress("mapping", number + 1, len(layers))
     save_table(folder, PROJECTIONS, pd.concat(maps, ignore_index=True))
-    save_manifest(folder, replace(manifest, finished=True, default_layer=choice.layer,
-                                  default_metric=choice.metric, quality=quality))
+    save_manifest(
+        folder,
+        replace(manifest, finished=True, default_layer=choice.layer, default_metric=choice.metric, quality=quality),
+    )
     return load_atlas(folder)
 
 
 def _check_network(network: Network) -> None:
     if network.class_count != len(load_categories()):
-        raise UserError(f"{network.name} has {network.class_count} classes; an atlas needs a network with the "
-                        f"{len(load_categories())} of ImageNet-1k")
+        raise UserError(
+            f"{network.name} has {network.class_count} classes; an atlas needs a network with the "
+            f"{len(load_categories())} of ImageNet-1k"
+        )
 
 
 def _check_size(network: Network, recipe: Recipe) -> None:
@@ -384,18 +402,22 @@ def _check_size(network: Network, recipe: Recipe) -> None:
     for octave in recipe.octaves:
         side = octave.crop or octave.size
         if side < network.minimum_size:
-            raise UserError(f"{network.name} takes pictures of at least {network.minimum_size} px; this recipe "
-                            f"shows it {side} px")
+            raise UserError(
+                f"{network.name} takes pictures of at least {network.minimum_size} px; this recipe shows it {side} px"
+            )
         try:
             with torch.inference_mode():
                 network(torch.zeros(1, 3, side, side, device=network.device))
         except (RuntimeError, AssertionError):
-            raise UserError(f"{network.name} cannot take pictures of {side} px; its own size is "
-                            f"{network.input_size} px") from None
+            raise UserError(
+                f"{network.name} cannot take pictures of {side} px; its own size is {network.input_size} px"
+            ) from None
 
 
 def _check_same(folder: Path, begun: Manifest, wanted: Manifest) -> None:
     for name in ("source", "network", "weights", "recipe", "classes", "seeds"):
         if getattr(begun, name) != getattr(wanted, name):
-            raise UserError(f"{folder} holds an atlas with other {name}; give the same as it was begun with, or "
-                            "another folder with --out")
+            raise UserError(
+                f"{folder} holds an atlas with other {name}; give the same as it was begun with, or "
+                "another folder with --out"
+            )

@@ -66,11 +66,15 @@ class Answer:
             verdict = f"Too close to call whether {a} is closer to {b} or to {c}"
         else:
             verdict = f"{a} is closer to {self.answer} than to {c if self.answer == b else b}"
-        numbers = (f"distance {self.distances[b]:.4g} to {b}, {self.distances[c]:.4g} to {c}; margin "
-                   f"{self.margin:.3g} (positive: {b} is closer)")
+        numbers = (
+            f"distance {self.distances[b]:.4g} to {b}, {self.distances[c]:.4g} to {c}; margin "
+            f"{self.margin:.3g} (positive: {b} is closer)"
+        )
         if self.interval is None:
-            certainty = (". With one class a side there is nothing to resample, so there is no interval: "
-                         "this is a single comparison without a measure of certainty")
+            certainty = (
+                ". With one class a side there is nothing to resample, so there is no interval: "
+                "this is a single comparison without a measure of certainty"
+            )
         else:
             low, high = self.interval
             holds = ", which holds zero" if low <= 0 <= high else ""
@@ -81,10 +85,15 @@ class Answer:
     def as_json(self) -> dict[str, Any]:
         """Give the answer as JSON can hold it; ``note`` only where there is one."""
         record: dict[str, Any] = {
-            "question": self.question, "answer": self.answer, "classes": self.classes,
-            "distances": self.distances, "margin": self.margin,
+            "question": self.question,
+            "answer": self.answer,
+            "classes": self.classes,
+            "distances": self.distances,
+            "margin": self.margin,
             "interval": None if self.interval is None else list(self.interval),
-            "layer": self.layer, "metric": self.metric, "network": self.network,
+            "layer": self.layer,
+            "metric": self.metric,
+            "network": self.network,
         }
         return record | {"note": self.note} if self.note else record
 
@@ -133,8 +142,10 @@ def find_closer(space: FeatureSpace, a: Group, b: Group, c: Group, *, metric: st
     return Answer(
         question=f"is {a.word} closer to {b.word} or to {c.word}?",
         answer=b.word if low > 0 else c.word if high < 0 else None,
-        classes={group.word: [categories[index].name for index in indices]
-                 for group, indices in zip(groups, members, strict=True)},
+        classes={
+            group.word: [categories[index].name for index in indices]
+            for group, indices in zip(groups, members, strict=True)
+        },
         distances={b.word: to_b, c.word: to_c},
         margin=margin,
         interval=interval,
@@ -189,14 +200,15 @@ def jackknife_interval(vectors: Sequence[NDArray[np.float64]], metric: str) -> t
         count = len(values)
         if count > 1:
             without_one = (values.sum(axis=0) - values) / (count - 1)
-            left_out.append(_measure_squares([*means[:position], without_one, *means[position + 1:]], metric))
+            left_out.append(_measure_squares([*means[:position], without_one, *means[position + 1 :]], metric))
             corrected -= (count - 1) * (left_out[-1].mean(axis=-1, keepdims=True) - squares)
     if not left_out:
         return None
     ends = []
     for centre in (squares, corrected):
-        margin, *margins = (_find_margins(np.maximum(centre + part - squares, LEAST * squares))
-                            for part in (squares, *left_out))
+        margin, *margins = (
+            _find_margins(np.maximum(centre + part - squares, LEAST * squares)) for part in (squares, *left_out)
+        )
         reach = _find_reach(margins)
         ends += [margin.item() - reach, margin.item() + reach]
     return min(ends), max(ends)
@@ -214,8 +226,7 @@ def _measure_squares(centres: Sequence[NDArray[np.float64]], metric: str) -> NDA
     else:
         if metric == "correlation":
             a, *others = (centre - centre.mean(axis=1, keepdims=True) for centre in centres)
-        pairs = [[((a - other) ** 2).sum(axis=1), (a**2).sum(axis=1), (other**2).sum(axis=1)]
-                 for other in others]
+        pairs = [[((a - other) ** 2).sum(axis=1), (a**2).sum(axis=1), (other**2).sum(axis=1)] for other in others]
     rows = np.broadcast_arrays(*(square for pair in pairs for square in pair))
     return np.stack(rows).reshape(2, -1, len(rows[0]))
 
@@ -251,20 +262,27 @@ def _separate(space: FeatureSpace, groups: Sequence[Group]) -> tuple[list[list[i
         if group.word.strip().casefold() == other.word.strip().casefold():
             raise UserError(f"{group.word!r} is named twice; name three different things")
         if indices and indices == others:
-            raise UserError(f"{group.word!r} and {other.word!r} both mean {list_names(indices)}; "
-                            "name three different things")
+            raise UserError(
+                f"{group.word!r} and {other.word!r} both mean {list_names(indices)}; name three different things"
+            )
     members, notes = [], []
     for position, (group, indices) in enumerate(zip(groups, held, strict=True)):
         if not indices:
             space.rows(group.indices)
         if absent := [index for index in group.indices if index not in present]:
             notes.append(f"{group.word} without {list_names(absent)} (not in this space)")
-        smaller = {index for other, others in enumerate(held)
-                   if other != position and len(others) <= len(indices) for index in others}
+        smaller = {
+            index
+            for other, others in enumerate(held)
+            if other != position and len(others) <= len(indices)
+            for index in others
+        }
         if shared := [index for index in indices if index in smaller]:
             notes.append(f"{group.word} without {list_names(shared)}")
         members.append([index for index in indices if index not in smaller])
         if not members[-1]:
-            raise UserError(f"nothing is left of {group.word!r} without the classes it shares with the other "
-                            "words; name things that do not cover each other")
+            raise UserError(
+                f"nothing is left of {group.word!r} without the classes it shares with the other "
+                "words; name things that do not cover each other"
+            )
     return members, "; ".join(notes)

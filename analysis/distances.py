@@ -103,8 +103,15 @@ def distance_matrix(space: FeatureSpace, metric: str) -> DistanceMatrix:
     vectors = space.vectors.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         values = _repair(squareform(pdist(vectors, metric)), vectors, vectors, metric)
-    return DistanceMatrix(values=values, index=space.index, network=space.network, weights=space.weights,
-                          layer=space.layer, metric=metric, standardised=space.standardised)
+    return DistanceMatrix(
+        values=values,
+        index=space.index,
+        network=space.network,
+        weights=space.weights,
+        layer=space.layer,
+        metric=metric,
+        standardised=space.standardised,
+    )
 
 
 def check_metric(metric: str) -> None:
@@ -113,8 +120,9 @@ def check_metric(metric: str) -> None:
         raise UserError(f"unknown metric {metric!r}; choose one of: {', '.join(METRICS)}")
 
 
-def _repair(distances: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64],
-            metric: str) -> NDArray[np.float64]:
+def _repair(
+    distances: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64], metric: str
+) -> NDArray[np.float64]:
     """Take away what rounding makes negative, and say what SciPy leaves undefined."""
     if metric in _DIRECTIONLESS:
         without_a, without_b = _DIRECTIONLESS[metric](a), _DIRECTIONLESS[metric](b)

@@ -50,10 +50,19 @@ def write_distances(path: Path, matrix: DistanceMatrix) -> None:
         Where the file cannot be written; what was there before is untouched.
     """
     wnids, names = _label(matrix.index)
-    metadata = {"network": matrix.network, "weights": matrix.weights, "layer": matrix.layer,
-                "metric": matrix.metric, "standardised": matrix.standardised}
-    _write(path, {"wnid": wnids, "name": names} | dict(zip(names, matrix.values.T, strict=True)), metadata,
-           {"distances": matrix.values, "index": matrix.index, "wnid": wnids, "name": names})
+    metadata = {
+        "network": matrix.network,
+        "weights": matrix.weights,
+        "layer": matrix.layer,
+        "metric": matrix.metric,
+        "standardised": matrix.standardised,
+    }
+    _write(
+        path,
+        {"wnid": wnids, "name": names} | dict(zip(names, matrix.values.T, strict=True)),
+        metadata,
+        {"distances": matrix.values, "index": matrix.index, "wnid": wnids, "name": names},
+    )
 
 
 def write_features(path: Path, space: FeatureSpace) -> None:
@@ -64,11 +73,20 @@ def write_features(path: Path, space: FeatureSpace) -> None:
     ``layer``, ``source`` and ``standardised``. Parameters and errors are those of `write_distances`.
     """
     wnids, names = _label(space.index)
-    metadata = {"network": space.network, "weights": space.weights, "layer": space.layer,
-                "source": space.source, "standardised": space.standardised}
+    metadata = {
+        "network": space.network,
+        "weights": space.weights,
+        "layer": space.layer,
+        "source": space.source,
+        "standardised": space.standardised,
+    }
     features = {str(number): values for number, values in enumerate(space.vectors.T)}
-    _write(path, {"wnid": wnids, "name": names} | features, metadata,
-           {"features": space.vectors, "index": space.index, "wnid": wnids, "name": names})
+    _write(
+        path,
+        {"wnid": wnids, "name": names} | features,
+        metadata,
+        {"features": space.vectors, "index": space.index, "wnid": wnids, "name": names},
+    )
 
 
 def write_projection(path: Path, atlas: Atlas, *, layer: str | None = None, method: str = "umap") -> None:
@@ -92,8 +110,11 @@ def write_projection(path: Path, atlas: Atlas, *, layer: str | None = None, meth
     wnids, names = _label(atlas.manifest.classes)
     x, y = atlas.projection(layer, method=method).T
     columns = {"index": np.array(atlas.manifest.classes), "wnid": wnids, "name": names, "x": x, "y": y}
-    _write(path, columns, {"network": atlas.manifest.network, "weights": atlas.manifest.weights,
-                           "layer": layer, "method": method})
+    _write(
+        path,
+        columns,
+        {"network": atlas.manifest.network, "weights": atlas.manifest.weights, "layer": layer, "method": method},
+    )
 
 
 def write_pictures(path: Path, atlas: Atlas) -> None:
@@ -106,8 +127,12 @@ def write_pictures(path: Path, atlas: Atlas) -> None:
 
     table = pa.Table.from_pandas(atlas.pictures, preserve_index=False)
     columns = {name: table[name] for name in table.column_names}
-    _write(path, columns, {"network": atlas.manifest.network, "weights": atlas.manifest.weights},
-           {name: _as_array(column) for name, column in columns.items()})
+    _write(
+        path,
+        columns,
+        {"network": atlas.manifest.network, "weights": atlas.manifest.weights},
+        {name: _as_array(column) for name, column in columns.items()},
+    )
 
 
 def _label(index: ArrayLike) -> tuple[list[str], list[str]]:
@@ -126,8 +151,9 @@ def _as_array(column: pa.ChunkedArray) -> NDArray[Any]:
     return values
 
 
-def _write(path: Path, columns: Mapping[str, Any], metadata: Metadata,
-           arrays: Mapping[str, ArrayLike] | None = None) -> None:
+def _write(
+    path: Path, columns: Mapping[str, Any], metadata: Metadata, arrays: Mapping[str, ArrayLike] | None = None
+) -> None:
     """Write columns, or to NPZ the arrays where they are not the same, in the format of the file's suffix."""
     try:
         write = _FORMATS[path.suffix.lower()]
@@ -157,10 +183,13 @@ def _write_parquet(path: Path, columns: Mapping[str, Any], metadata: Metadata, _
 def _write_npz(path: Path, _columns: object, metadata: Metadata, arrays: Mapping[str, ArrayLike]) -> None:
     # To an open file: to a name, NumPy would add a suffix of its own to ".NPZ".
     with path.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **{
-            key: np.asarray(value) for key, value in {**arrays, **metadata}.items()})
+        np.savez_compressed(
+            stream, allow_pickle=False, **{key: np.asarray(value) for key, value in {**arrays, **metadata}.items()}
+        )
 
 
 _FORMATS: dict[str, Callable[[Path, Mapping[str, Any], Metadata, Mapping[str, ArrayLike]], None]] = {
-    ".csv": _write_csv, ".parquet": _write_parquet, ".npz": _write_npz,
+    ".csv": _write_csv,
+    ".parquet": _write_parquet,
+    ".npz": _write_npz,
 }

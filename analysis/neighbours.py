@@ -28,8 +28,7 @@ class Neighbour:
     distance: float
 
 
-def find_nearest(space: FeatureSpace, group: Sequence[int], *, metric: str,
-                 count: int = 10) -> list[Neighbour]:
+def find_nearest(space: FeatureSpace, group: Sequence[int], *, metric: str, count: int = 10) -> list[Neighbour]:
     """Find the classes nearest to the mean of a group's vectors.
 
     Parameters

@@ -55,12 +55,16 @@ def find_photographs(folder: Path) -> list[Photograph]:
         if paths:
             group = find_group(inner.name.replace("_", " "))
             if not group.is_class:
-                raise UserError(f"the folder {inner} is not named after one class: {inner.name!r} is a group of "
-                                f"{len(group.indices)}; name it by class or WordNet id")
+                raise UserError(
+                    f"the folder {inner} is not named after one class: {inner.name!r} is a group of "
+                    f"{len(group.indices)}; name it by class or WordNet id"
+                )
             found += [Photograph(path, group.indices[0]) for path in paths]
     if not found:
-        raise UserError(f"no pictures in {folder}; wanted is a folder for each class, named by WordNet id or "
-                        f"class name, with {', '.join(sorted(SUFFIXES))} files inside")
+        raise UserError(
+            f"no pictures in {folder}; wanted is a folder for each class, named by WordNet id or "
+            f"class name, with {', '.join(sorted(SUFFIXES))} files inside"
+        )
     return sorted(found, key=lambda photograph: (photograph.target, photograph.path))
 
 
@@ -193,4 +197,3 @@ def _gather(chunk: list[tuple[int, Future[Pixels]]]) -> Batch:
             skipped[position] = str(error).splitlines()[0] if str(error) else type(error).__name__
     pixels = np.stack(list(pictures.values())) if pictures else np.empty((0, 1, 1, 3), np.uint8)
     return Batch(list(pictures), pixels, skipped)
-

@@ -58,8 +58,13 @@ def project(space: FeatureSpace, *, metric: str, method: str = "umap", seed: int
     # UMAP stretches both axes of its start to one length: without a little noise it divides by zero where all
     # classes lie on a line, and it cannot part two that lie on one spot.
     noise = np.random.default_rng(seed).normal(scale=1e-4 * principal.std(), size=principal.shape)
-    layout = UMAP(metric="precomputed", n_neighbors=min(NEIGHBOURS, len(principal) - 1),
-                  init=principal + noise, random_state=seed, n_jobs=1)
+    layout = UMAP(
+        metric="precomputed",
+        n_neighbors=min(NEIGHBOURS, len(principal) - 1),
+        init=principal + noise,
+        random_state=seed,
+        n_jobs=1,
+    )
     with warnings.catch_warnings():
         # What it cannot do with a matrix of distances is of no use here.
         warnings.filterwarnings("ignore", message="using precomputed metric")

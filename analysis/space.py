@@ -46,8 +46,9 @@ class FeatureSpace:
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or self.index.shape != self.vectors.shape[:1]:
-            raise ValueError(f"vectors {self.vectors.shape} and index {self.index.shape} do not fit; "
-                             "give (n, d) and (n,)")
+            raise ValueError(
+                f"vectors {self.vectors.shape} and index {self.index.shape} do not fit; give (n, d) and (n,)"
+            )
 
     def standardise(self) -> FeatureSpace:
         """Give every feature mean 0 and (population) standard deviation 1 over the classes.
@@ -90,8 +91,9 @@ class FeatureSpace:
         position = {int(index): row for row, index in enumerate(self.index)}
         wanted = list(indices)
         if missing := [index for index in wanted if index not in position]:
-            raise UserError(f"this space of {len(position)} classes lacks {list_names(missing)}; "
-                            "name classes that it holds")
+            raise UserError(
+                f"this space of {len(position)} classes lacks {list_names(missing)}; name classes that it holds"
+            )
         return np.array([position[index] for index in wanted], dtype=np.int64)
 
 

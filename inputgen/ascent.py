@@ -43,9 +43,7 @@ class Step:
             return self.canvas.render().detach().clamp(0, 1).cpu()
 
 
-def climb(
-    network: Network, objective: Logits, recipe: Recipe, streams: Sequence[torch.Generator]
-) -> Iterator[Step]:
+def climb(network: Network, objective: Logits, recipe: Recipe, streams: Sequence[torch.Generator]) -> Iterator[Step]:
     """Draw a batch of pictures by gradient descent on the network's input.
 
     Parameters
@@ -101,9 +99,7 @@ def _move(ends: Range, step: int, steps: int) -> float:
     return first + (last - first) * step / steps
 
 
-def draw(
-    network: Network, objective: Logits, recipe: Recipe, streams: Sequence[torch.Generator]
-) -> Tensor:
+def draw(network: Network, objective: Logits, recipe: Recipe, streams: Sequence[torch.Generator]) -> Tensor:
     """Climb to the end and give the (pictures, 3, side, side) pictures, 0..1, on the CPU.
 
     The parameters are those of `climb`.

@@ -161,9 +161,7 @@ def fold_batch_norms(module: nn.Module, trace: ForwardTrace) -> tuple[Fold, ...]
     names = {part: name for name, part in module.named_modules()}
     # A weight computed from others (standardised, or under a norm of its own) is no parameter.
     convolutions = _index_by_storage(
-        (part.weight, part)
-        for part in names
-        if isinstance(part, nn.Conv2d) and isinstance(part.weight, nn.Parameter)
+        (part.weight, part) for part in names if isinstance(part, nn.Conv2d) and isinstance(part.weight, nn.Parameter)
     )
     norms = _index_by_storage(
         (part.running_mean, part)
@@ -233,11 +231,7 @@ def _is_called_once(norm: nn.BatchNorm2d, maps: Tensor, trace: ForwardTrace) -> 
     """Tell whether `norm` ran once, on `maps`, and nothing else had what it holds."""
     calls = trace.norm_calls.get(norm, [])
     held = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-    return (
-        len(calls) == 1
-        and _storage(calls[0]) == _storage(maps)
-        and all(trace.count(tensor) <= 1 for tensor in held)
-    )
+    return len(calls) == 1 and _storage(calls[0]) == _storage(maps) and all(trace.count(tensor) <= 1 for tensor in held)
 
 
 def _is_plain(norm: nn.BatchNorm2d) -> bool:

@@ -118,9 +118,7 @@ def find_device(device: str) -> torch.device:
 
 
 @torch.no_grad()
-def load_network(
-    name: str, *, weights: Path | None = None, device: str = "auto", fold: bool = True
-) -> Network:
+def load_network(name: str, *, weights: Path | None = None, device: str = "auto", fold: bool = True) -> Network:
     """Load a classifier and make it fast to climb.
 
     One forward pass at the native size tells which batch norms can be folded, which modules are stages, how

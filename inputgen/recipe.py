@@ -106,12 +106,15 @@ class Recipe:
     def __post_init__(self) -> None:
         for field, choices in CHOICES.items():
             if getattr(self, field) not in choices:
-                raise UserError(f"recipe {self.name!r}: {field} is {getattr(self, field)!r}; it can be "
-                                f"{', '.join(choices)}")
+                raise UserError(
+                    f"recipe {self.name!r}: {field} is {getattr(self, field)!r}; it can be {', '.join(choices)}"
+                )
         for octave in self.octaves:
             if octave.size < 1 or octave.steps < 0 or not 0 <= octave.crop <= octave.size:
-                raise UserError(f"recipe {self.name!r}: an octave needs a size of at least 1 px, 0 or more "
-                                f"steps and a crop no larger than its size; it has {octave}")
+                raise UserError(
+                    f"recipe {self.name!r}: an octave needs a size of at least 1 px, 0 or more "
+                    f"steps and a crop no larger than its size; it has {octave}"
+                )
         if not self.octaves or not sum(octave.steps for octave in self.octaves):
             raise UserError(f"recipe {self.name!r} makes no step; give its octaves steps")
         if self.group < 1:
@@ -131,6 +134,7 @@ class Recipe:
 
     def fit(self, native: int) -> Recipe:
         """Scale the sizes to a network of another native input size (pixels)."""
+
         def scale(length: int) -> int:
             return round(length * native / self.native)
 
@@ -217,10 +221,12 @@ def _read_record(kind: type, record: Mapping[str, Any]) -> Any:
     if needed - set(record):
         raise UserError(f"a recipe needs the field {sorted(needed - set(record))[0]!r}")
     readers = {int: _read_int, float: _read_float, str: _read_str, Range: _read_range}
-    return kind(**{
-        name: readers[hints[name]](name, value) if hints[name] in readers else value
-        for name, value in record.items()
-    })
+    return kind(
+        **{
+            name: readers[hints[name]](name, value) if hints[name] in readers else value
+            for name, value in record.items()
+        }
+    )
 
 
 def _read_int(name: str, value: Any) -> int:

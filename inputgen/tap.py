@@ -47,9 +47,7 @@ class Tap:
         An unknown layer; in a pass, a layer whose output is not one tensor of 2 to 4 dimensions.
     """
 
-    def __init__(
-        self, module: nn.Module, layers: Sequence[str], *, overwritten: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, module: nn.Module, layers: Sequence[str], *, overwritten: frozenset[str] = frozenset()) -> None:
         modules = dict(module.named_modules())
         for layer in layers:
             if not layer or layer not in modules:

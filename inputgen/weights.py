@@ -242,9 +242,7 @@ def _file_name(url: str) -> str:
 
 def _unavailable(name: str, url: str, error: Exception) -> UserError:
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
-    return UserError(
-        f"can't fetch the weights of {name} ({reason}): download {url} and pass it with --weights FILE"
-    )
+    return UserError(f"can't fetch the weights of {name} ({reason}): download {url} and pass it with --weights FILE")
 
 
 def _build_timm(name: str, weights: Path | None) -> Built:
@@ -285,9 +283,7 @@ def _build_timm(name: str, weights: Path | None) -> Built:
 
 def _timm_url(published: Any) -> str:
     if published.hf_hub_id:
-        return huggingface_hub.hf_hub_url(
-            published.hf_hub_id, published.hf_hub_filename or "model.safetensors"
-        )
+        return huggingface_hub.hf_hub_url(published.hf_hub_id, published.hf_hub_filename or "model.safetensors")
     return str(published.url)
 
 

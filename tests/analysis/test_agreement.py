@@ -10,8 +10,7 @@ from analysis.space import FeatureSpace
 
 def make_space(vectors: object, layer: str) -> FeatureSpace:
     values = np.asarray(vectors, dtype=np.float32)
-    return FeatureSpace(values, np.arange(len(values)), network="tiny", weights="ab12", layer=layer,
-                        source="drawn")
+    return FeatureSpace(values, np.arange(len(values)), network="tiny", weights="ab12", layer=layer, source="drawn")
 
 
 def measure(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -65,15 +64,20 @@ def make_blobs(spread: float, seed: int) -> NDArray[np.float64]:
 
 
 def test_the_best_layer_is_chosen_on_one_half_and_reported_on_the_other() -> None:
-    spaces = [make_space(np.random.default_rng(3).normal(size=(180, 8)), "pixels"),
-              make_space(make_blobs(0.3, 4), "blocks.5"), make_space(make_blobs(1.5, 5), "logits")]
+    spaces = [
+        make_space(np.random.default_rng(3).normal(size=(180, 8)), "pixels"),
+        make_space(make_blobs(0.3, 4), "blocks.5"),
+        make_space(make_blobs(1.5, 5), "logits"),
+    ]
     choice = choose_default(spaces, LABELS, metrics=("chebyshev", "cosine"))
     assert choice.layer == "blocks.5"
     assert [(row.layer, row.metric) for row in choice.table] == [
-        (layer, metric) for layer in ("pixels", "blocks.5", "logits") for metric in ("chebyshev", "cosine")]
+        (layer, metric) for layer in ("pixels", "blocks.5", "logits") for metric in ("chebyshev", "cosine")
+    ]
     assert choice.chosen == max(row.precision for row in choice.table)
-    assert choice.chosen == next(row.precision for row in choice.table
-                                 if (row.layer, row.metric) == (choice.layer, choice.metric))
+    assert choice.chosen == next(
+        row.precision for row in choice.table if (row.layer, row.metric) == (choice.layer, choice.metric)
+    )
 
     winner = spaces[1].standardise().vectors.astype(np.float64)
     for row, metric in zip(choice.table[2:4], ("chebyshev", "cosine"), strict=True):
@@ -104,23 +108,32 @@ def test_halves_follow_the_class_index_and_not_the_row() -> None:
 
 def test_features_are_standardised_before_they_are_compared() -> None:
     noise = np.random.default_rng(8).normal(scale=1e4, size=(180, 1))
-    choice = choose_default([make_space(np.hstack([make_blobs(0.2, 9), noise]), "logits")], LABELS,
-                            metrics=["euclidean"])
+    choice = choose_default(
+        [make_space(np.hstack([make_blobs(0.2, 9), noise]), "logits")], LABELS, metrics=["euclidean"]
+    )
     assert choice.chosen > 0.9
 
 
 def test_of_equally_good_candidates_the_last_layer_and_the_first_metric_win() -> None:
     blobs = make_blobs(0.01, 10)
-    choice = choose_default([make_space(blobs, "early"), make_space(blobs * 2, "late")], LABELS,
-                            metrics=("cityblock", "euclidean"))
+    choice = choose_default(
+        [make_space(blobs, "early"), make_space(blobs * 2, "late")], LABELS, metrics=("cityblock", "euclidean")
+    )
     assert [row.precision for row in choice.table] == [choice.chosen] * 4
     assert (choice.layer, choice.metric) == ("late", "cityblock")
 
 
-@pytest.mark.parametrize(("labels", "chosen", "reported", "chance"), [
-    ("a", 0, 0, 0), ("ab", 0, 0, 0), ("aba", 1, 0, 0), ("abac", 1, 0, 0),
-    # In both halves of 22, 4 have one label and 7 another: (4 * 3 + 7 * 6) / (11 * 10).
-    ("aaaaaaaa" + "bbbbbbbbbbbbbb", 54 / 110, 54 / 110, 54 / 110)])
+@pytest.mark.parametrize(
+    ("labels", "chosen", "reported", "chance"),
+    [
+        ("a", 0, 0, 0),
+        ("ab", 0, 0, 0),
+        ("aba", 1, 0, 0),
+        ("abac", 1, 0, 0),
+        # In both halves of 22, 4 have one label and 7 another: (4 * 3 + 7 * 6) / (11 * 10).
+        ("aaaaaaaa" + "bbbbbbbbbbbbbb", 54 / 110, 54 / 110, 54 / 110),
+    ],
+)
 def test_few_classes(labels: str, chosen: float, reported: float, chance: float) -> None:
     vectors = np.random.default_rng(11).normal(size=(len(labels), 3))
     choice = choose_default([make_space(vectors, "pixels"), make_space(vectors, "logits")], list(labels))

@@ -113,8 +113,10 @@ def test_synsets_are_the_classes_and_all_above_them_up_to_one_root() -> None:
     assert [synset.wnid for synset in synsets.values() if not synset.hypernyms] == ["n00001740"]
     assert synsets["n02084071"].words == ("dog", "domestic dog", "Canis familiaris")
     assert synsets["n02084071"].hypernyms == ("n02083346", "n01317541")
-    assert all((synsets[entry.wnid].words, synsets[entry.wnid].definition) == (entry.words, entry.definition)
-               for entry in load_categories())
+    assert all(
+        (synsets[entry.wnid].words, synsets[entry.wnid].definition) == (entry.words, entry.definition)
+        for entry in load_categories()
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,9 +176,7 @@ def test_a_full_class_name_means_that_class(word: str, index: int) -> None:
         ("entity", "n00001740", tuple(range(1000))),
     ],
 )
-def test_any_other_word_means_its_widest_wordnet_group(
-    word: str, synset: str, indices: tuple[int, ...]
-) -> None:
+def test_any_other_word_means_its_widest_wordnet_group(word: str, synset: str, indices: tuple[int, ...]) -> None:
     group = find_group(word)
     assert (group.word, group.synset, group.indices) == (word, synset, indices)
     assert group.definition == load_synsets()[synset].definition

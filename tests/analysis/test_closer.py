@@ -14,8 +14,14 @@ from inputgen.errors import UserError
 
 
 def make_space(vectors: object, index: object) -> FeatureSpace:
-    return FeatureSpace(np.asarray(vectors, dtype=np.float32), np.asarray(index), network="tiny",
-                        weights="ab12", layer="blocks.1", source="drawn")
+    return FeatureSpace(
+        np.asarray(vectors, dtype=np.float32),
+        np.asarray(index),
+        network="tiny",
+        weights="ab12",
+        layer="blocks.1",
+        source="drawn",
+    )
 
 
 def make_group(word: str, *indices: int) -> Group:
@@ -49,7 +55,8 @@ def test_a_clear_answer_in_words() -> None:
     assert answer.interval is not None
     assert answer.sentence == (
         "cat is closer to fox than to wolf: distance 2 to fox, 10 to wolf; margin 8 (positive: fox is "
-        f"closer), 95 % interval {answer.interval[0]:.3g} to {answer.interval[1]:.3g}.")
+        f"closer), 95 % interval {answer.interval[0]:.3g} to {answer.interval[1]:.3g}."
+    )
 
 
 def test_exchanging_the_two_turns_the_sign() -> None:
@@ -61,7 +68,8 @@ def test_exchanging_the_two_turns_the_sign() -> None:
     assert other.interval == pytest.approx((-one.interval[1], -one.interval[0]), rel=1e-12)
     assert other.sentence.startswith(
         "cat is closer to fox than to wolf: distance 10 to wolf, 2 to fox; margin -8 (positive: wolf is "
-        "closer), 95 % interval -")
+        "closer), 95 % interval -"
+    )
 
 
 def test_too_close_to_call() -> None:
@@ -73,7 +81,8 @@ def test_too_close_to_call() -> None:
     assert answer.answer is None
     assert answer.sentence.startswith(
         "Too close to call whether cat is closer to fox or to wolf: distance 2 to fox, 2.5 to wolf; margin "
-        "0.5 (positive: fox is closer), 95 % interval -")
+        "0.5 (positive: fox is closer), 95 % interval -"
+    )
     assert answer.sentence.endswith(", which holds zero.")
 
 
@@ -85,7 +94,8 @@ def test_with_nothing_to_resample_there_is_no_interval_and_the_answer_says_so() 
     assert answer.sentence == (
         "tabby is closer to red fox than to timber wolf: distance 2 to red fox, 9.6 to timber wolf; "
         "margin 7.6 (positive: red fox is closer). With one class a side there is nothing to resample, so "
-        "there is no interval: this is a single comparison without a measure of certainty.")
+        "there is no interval: this is a single comparison without a measure of certainty."
+    )
     assert find_closer(LINE, tabby, timber, red, metric="cityblock").answer == "red fox"
 
 
@@ -98,8 +108,17 @@ def test_two_classes_at_the_same_distance_are_too_close_to_call() -> None:
 
 def test_json_has_the_promised_keys() -> None:
     record = find_closer(LINE, A, B, C, metric="euclidean").as_json()
-    assert list(record) == ["question", "answer", "classes", "distances", "margin", "interval", "layer",
-                            "metric", "network"]
+    assert list(record) == [
+        "question",
+        "answer",
+        "classes",
+        "distances",
+        "margin",
+        "interval",
+        "layer",
+        "metric",
+        "network",
+    ]
     assert json.loads(json.dumps(record)) == record
     assert find_closer(LINE, *SINGLE, metric="euclidean").as_json()["interval"] is None
 
@@ -115,8 +134,13 @@ def test_shared_classes_leave_the_larger_group() -> None:
 
 
 def test_three_groups_within_each_other_are_told_apart() -> None:
-    answer = find_closer(LINE, make_group("husky", 20), make_group("canine", 20, 21, 25, 26),
-                         make_group("dog", 20, 21), metric="euclidean")
+    answer = find_closer(
+        LINE,
+        make_group("husky", 20),
+        make_group("canine", 20, 21, 25, 26),
+        make_group("dog", 20, 21),
+        metric="euclidean",
+    )
     assert answer.classes == {"husky": names(20), "canine": names(25, 26), "dog": names(21)}
     assert answer.note == (f"canine without {', '.join(names(20, 21))}; dog without {names(20)[0]}")
 
@@ -127,16 +151,22 @@ def test_classes_that_the_space_lacks_are_left_out_and_named() -> None:
     assert answer.note == f"cat without {names(12)[0]} (not in this space)"
 
 
-@pytest.mark.parametrize(("groups", "message"), [
-    ((A, B, make_group("Fox ", 25)), "'fox' is named twice; name three different things"),
-    ((A, B, make_group("true fox", 20, 21)),
-     f"'fox' and 'true fox' both mean {', '.join(names(20, 21))}; name three different things"),
-    ((make_group("dog", 20, 25), make_group("x", 20), make_group("y", 25)),
-     "nothing is left of 'dog' without the classes it shares with the other words; name things that do not "
-     "cover each other"),
-    ((A, B, make_group("owl", 24)),
-     f"this space of 7 classes lacks {names(24)[0]}; name classes that it holds"),
-])
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ((A, B, make_group("Fox ", 25)), "'fox' is named twice; name three different things"),
+        (
+            (A, B, make_group("true fox", 20, 21)),
+            f"'fox' and 'true fox' both mean {', '.join(names(20, 21))}; name three different things",
+        ),
+        (
+            (make_group("dog", 20, 25), make_group("x", 20), make_group("y", 25)),
+            "nothing is left of 'dog' without the classes it shares with the other words; name things that do not "
+            "cover each other",
+        ),
+        ((A, B, make_group("owl", 24)), f"this space of 7 classes lacks {names(24)[0]}; name classes that it holds"),
+    ],
+)
 def test_questions_without_an_answer(groups: tuple[Group, Group, Group], message: str) -> None:
     with pytest.raises(UserError) as caught:
         find_closer(LINE, *groups, metric="euclidean")
@@ -152,10 +182,11 @@ def test_an_unknown_metric_is_refused() -> None:
 def test_distances_are_between_the_means_of_the_groups(metric: str) -> None:
     rng = np.random.default_rng(4)
     space = make_space(rng.normal(size=(12, 6)), np.arange(12))
-    answer = find_closer(space, make_group("a", *range(5)), make_group("b", *range(5, 9)),
-                         make_group("c", *range(9, 12)), metric=metric)
+    answer = find_closer(
+        space, make_group("a", *range(5)), make_group("b", *range(5, 9)), make_group("c", *range(9, 12)), metric=metric
+    )
     a, b, c = (part.mean(axis=0) for part in np.split(space.vectors.astype(np.float64), [5, 9]))
-    (to_b, to_c), = cdist([a], [b, c], metric)
+    ((to_b, to_c),) = cdist([a], [b, c], metric)
     assert answer.distances == pytest.approx({"b": to_b, "c": to_c}, rel=1e-12)
     assert answer.margin == pytest.approx(to_c - to_b, rel=1e-12)
     assert answer.interval is not None
@@ -199,8 +230,7 @@ def test_the_larger_group_is_not_closer_for_its_size() -> None:
     centres[1, 0] = centres[2, 1] = 20
     repeats, margins, held = 100, [], 0
     for _ in range(repeats):
-        members = [centre + rng.normal(size=(size, 1000))
-                   for centre, size in zip(centres, (7, 100, 4), strict=True)]
+        members = [centre + rng.normal(size=(size, 1000)) for centre, size in zip(centres, (7, 100, 4), strict=True)]
         a, b, c = (values.mean(axis=0) for values in members)
         margins.append(np.linalg.norm(c - a) - np.linalg.norm(b - a))
         interval = jackknife_interval(members, "euclidean")
@@ -210,16 +240,20 @@ def test_the_larger_group_is_not_closer_for_its_size() -> None:
     assert held / repeats >= 0.92
 
 
-@pytest.mark.parametrize(("sizes", "spreads", "metric"), [
-    ((4, 4, 4), (1, 1, 1), "euclidean"),
-    ((7, 4, 5), (1, 1, 1), "euclidean"),
-    ((4, 7, 5), (1.0, 1.3, 0.8), "euclidean"),
-    ((5, 4, 7), (1.0, 1.2, 1.0), "cityblock"),
-    ((1, 4, 6), (1, 1, 1), "cosine"),
-    ((6, 1, 4), (1, 1, 1), "euclidean"),
-])
+@pytest.mark.parametrize(
+    ("sizes", "spreads", "metric"),
+    [
+        ((4, 4, 4), (1, 1, 1), "euclidean"),
+        ((7, 4, 5), (1, 1, 1), "euclidean"),
+        ((4, 7, 5), (1.0, 1.3, 0.8), "euclidean"),
+        ((5, 4, 7), (1.0, 1.2, 1.0), "cityblock"),
+        ((1, 4, 6), (1, 1, 1), "cosine"),
+        ((6, 1, 4), (1, 1, 1), "euclidean"),
+    ],
+)
 def test_the_interval_holds_the_true_margin_as_often_as_it_says(
-        sizes: tuple[int, ...], spreads: tuple[float, ...], metric: str) -> None:
+    sizes: tuple[int, ...], spreads: tuple[float, ...], metric: str
+) -> None:
     rng = np.random.default_rng(5)
     directions = rng.normal(size=(3, 50))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -227,8 +261,10 @@ def test_the_interval_holds_the_true_margin_as_often_as_it_says(
     to_b, to_c = distances_between(centres[:1], centres[1:], metric)[0]
     repeats, held = 2000, 0
     for _ in range(repeats):
-        members = [centre + (rng.normal(scale=spread, size=(size, 50)) if size > 1 else np.zeros((1, 50)))
-                   for centre, size, spread in zip(centres, sizes, spreads, strict=True)]
+        members = [
+            centre + (rng.normal(scale=spread, size=(size, 50)) if size > 1 else np.zeros((1, 50)))
+            for centre, size, spread in zip(centres, sizes, spreads, strict=True)
+        ]
         interval = jackknife_interval(members, metric)
         assert interval is not None
         held += interval[0] <= to_c - to_b <= interval[1]

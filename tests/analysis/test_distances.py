@@ -11,8 +11,15 @@ from inputgen.errors import UserError
 
 def make_space(vectors: object) -> FeatureSpace:
     values = np.asarray(vectors, dtype=np.float32)
-    return FeatureSpace(values, np.arange(len(values)) + 100, network="tiny", weights="ab12", layer="logits",
-                        source="drawn", standardised=True)
+    return FeatureSpace(
+        values,
+        np.arange(len(values)) + 100,
+        network="tiny",
+        weights="ab12",
+        layer="logits",
+        source="drawn",
+        standardised=True,
+    )
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -23,13 +30,23 @@ def test_distances_equal_scipys(metric: str) -> None:
     found = distances_between(a, b, metric)
     assert found.dtype == np.float64
     np.testing.assert_array_equal(found, wanted)
-    np.testing.assert_allclose(distance_matrix(make_space(a), metric).values,
-                               cdist(a.astype(np.float64), a.astype(np.float64), metric), atol=1e-13)
+    np.testing.assert_allclose(
+        distance_matrix(make_space(a), metric).values,
+        cdist(a.astype(np.float64), a.astype(np.float64), metric),
+        atol=1e-13,
+    )
 
 
-@pytest.mark.parametrize(("metric", "wanted"), [
-    ("euclidean", 5.0), ("cityblock", 7.0), ("chebyshev", 4.0), ("cosine", 1 - 9 / (26 * 17) ** 0.5),
-    ("correlation", 2.0)])
+@pytest.mark.parametrize(
+    ("metric", "wanted"),
+    [
+        ("euclidean", 5.0),
+        ("cityblock", 7.0),
+        ("chebyshev", 4.0),
+        ("cosine", 1 - 9 / (26 * 17) ** 0.5),
+        ("correlation", 2.0),
+    ],
+)
 def test_distances_by_hand(metric: str, wanted: float) -> None:
     # The two differ by (-3, 4); about their own means they point in opposite directions.
     assert distances_between([[1, 5]], [[4, 1]], metric).item() == pytest.approx(wanted, rel=1e-15)
@@ -59,8 +76,9 @@ def test_a_vector_without_direction_is_as_though_orthogonal() -> None:
     # 0.1 seven times: a mean in float64 differs from it in the last bit, which is no direction.
     zero, one, tenth, other = np.zeros(7), np.ones(7), np.full(7, 0.1), np.arange(7.0)
     np.testing.assert_array_equal(distances_between([zero], [zero, one, other], "cosine"), [[0, 1, 1]])
-    np.testing.assert_array_equal(distances_between([zero, one, tenth], [one, tenth, other], "correlation"),
-                                  [[0, 0, 1]] * 3)
+    np.testing.assert_array_equal(
+        distances_between([zero, one, tenth], [one, tenth, other], "correlation"), [[0, 0, 1]] * 3
+    )
     matrix = distance_matrix(make_space([zero, other, tenth]), "correlation").values
     np.testing.assert_array_equal(matrix, [[0, 1, 0], [1, 0, 1], [0, 1, 0]])
 
@@ -70,7 +88,12 @@ def test_a_matrix_carries_what_it_was_measured_in() -> None:
     np.testing.assert_array_equal(matrix.values, [[0, 5], [5, 0]])
     np.testing.assert_array_equal(matrix.index, [100, 101])
     assert (matrix.network, matrix.weights, matrix.layer, matrix.metric, matrix.standardised) == (
-        "tiny", "ab12", "logits", "euclidean", True)
+        "tiny",
+        "ab12",
+        "logits",
+        "euclidean",
+        True,
+    )
 
 
 def test_a_single_class_has_a_matrix() -> None:

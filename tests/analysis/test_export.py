@@ -19,11 +19,17 @@ from analysis.space import FeatureSpace
 from inputgen.errors import UserError
 
 RNG = np.random.default_rng(0)
-SPACE = FeatureSpace((RNG.normal(size=(5, 3)) * 10.0 ** RNG.uniform(-30, 30, size=(5, 3))).astype(np.float32),
-                     np.array([5, 281, 134, 517, 999]), network="tiny", weights="ab12", layer="blocks.1",
-                     source="drawn", standardised=True)
+SPACE = FeatureSpace(
+    (RNG.normal(size=(5, 3)) * 10.0 ** RNG.uniform(-30, 30, size=(5, 3))).astype(np.float32),
+    np.array([5, 281, 134, 517, 999]),
+    network="tiny",
+    weights="ab12",
+    layer="blocks.1",
+    source="drawn",
+    standardised=True,
+)
 MATRIX = distance_matrix(SPACE, "cosine")
-AWKWARD = ['ray, electric', 'the "tabby"', "crane (wading bird)", "crane; machine", "été"]
+AWKWARD = ["ray, electric", 'the "tabby"', "crane (wading bird)", "crane; machine", "été"]
 FORMATS = [".csv", ".parquet", ".npz"]
 
 
@@ -73,21 +79,40 @@ def test_distances_as_parquet(tmp_path: Path) -> None:
     assert set(table.dtypes[2:]) == {np.dtype(np.float64)}
     np.testing.assert_array_equal(table[AWKWARD].to_numpy(), MATRIX.values)
     assert read_metadata(tmp_path / "d.parquet") == {
-        "network": "tiny", "weights": "ab12", "layer": "blocks.1", "metric": "cosine", "standardised": True}
+        "network": "tiny",
+        "weights": "ab12",
+        "layer": "blocks.1",
+        "metric": "cosine",
+        "standardised": True,
+    }
 
 
 def test_distances_as_npz(tmp_path: Path) -> None:
     write_distances(tmp_path / "d.npz", MATRIX)
     arrays = read_npz(tmp_path / "d.npz")
-    assert set(arrays) == {"distances", "index", "wnid", "name", "network", "weights", "layer", "metric",
-                           "standardised"}
+    assert set(arrays) == {
+        "distances",
+        "index",
+        "wnid",
+        "name",
+        "network",
+        "weights",
+        "layer",
+        "metric",
+        "standardised",
+    }
     assert arrays["distances"].dtype == np.float64
     np.testing.assert_array_equal(arrays["distances"], MATRIX.values)
     np.testing.assert_array_equal(arrays["index"], SPACE.index)
     assert arrays["wnid"].tolist() == wnids(*SPACE.index)
     assert arrays["name"].tolist() == AWKWARD
     assert [arrays[key].item() for key in ("network", "weights", "layer", "metric", "standardised")] == [
-        "tiny", "ab12", "blocks.1", "cosine", True]
+        "tiny",
+        "ab12",
+        "blocks.1",
+        "cosine",
+        True,
+    ]
 
 
 def test_every_float_reads_back_from_csv_as_it_was(tmp_path: Path) -> None:
@@ -103,8 +128,7 @@ def test_every_float_reads_back_from_csv_as_it_was(tmp_path: Path) -> None:
 def test_features_read_back_as_they_were(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"f{suffix}"
     write_features(path, SPACE)
-    metadata = {"network": "tiny", "weights": "ab12", "layer": "blocks.1", "source": "drawn",
-                "standardised": True}
+    metadata = {"network": "tiny", "weights": "ab12", "layer": "blocks.1", "source": "drawn", "standardised": True}
     if suffix == ".npz":
         arrays = read_npz(path)
         vectors, ids, names = arrays.pop("features"), arrays.pop("wnid").tolist(), arrays.pop("name").tolist()
@@ -129,18 +153,43 @@ def test_features_read_back_as_they_were(tmp_path: Path, suffix: str) -> None:
 
 @pytest.fixture
 def atlas(tmp_path: Path) -> Atlas:
-    manifest = Manifest(network="tiny", weights="ab12", source="drawn", classes=[5, 281], recipe=None,
-                        seeds=[0], finished=True, layers={"blocks.1": 3, "logits": 2}, default_layer="logits",
-                        default_metric="cosine", quality={}, versions={}, skipped={})
-    maps = [(281, "logits", "umap", 0.1, -2.5), (5, "logits", "umap", 1 / 3, 4.0),
-            (5, "logits", "pca", 7.0, 8.0), (281, "logits", "pca", 9.0, 10.0),
-            (5, "blocks.1", "umap", 1.0, 2.0), (281, "blocks.1", "umap", 3.0, 4.0)]
+    manifest = Manifest(
+        network="tiny",
+        weights="ab12",
+        source="drawn",
+        classes=[5, 281],
+        recipe=None,
+        seeds=[0],
+        finished=True,
+        layers={"blocks.1": 3, "logits": 2},
+        default_layer="logits",
+        default_metric="cosine",
+        quality={},
+        versions={},
+        skipped={},
+    )
+    maps = [
+        (281, "logits", "umap", 0.1, -2.5),
+        (5, "logits", "umap", 1 / 3, 4.0),
+        (5, "logits", "pca", 7.0, 8.0),
+        (281, "logits", "pca", 9.0, 10.0),
+        (5, "blocks.1", "umap", 1.0, 2.0),
+        (281, "blocks.1", "umap", 3.0, 4.0),
+    ]
     table = pd.DataFrame(maps, columns=["index", "layer", "method", "x", "y"])
     save_table(tmp_path / "atlas", PROJECTIONS, table.astype({"x": np.float32, "y": np.float32}))
-    pictures = pd.DataFrame({
-        "path": ["pictures/class/0005-0.webp", "pictures/addition/a,b.webp"], "kind": ["class", "addition"],
-        "target": pd.array([5, None], dtype="Int64"), "expression": [None, "tabby + fox"], "seed": [0, 1],
-        "logit": [12.3, 0.1], "predicted": [5, 281], "probability": [0.9, 0.5]})
+    pictures = pd.DataFrame(
+        {
+            "path": ["pictures/class/0005-0.webp", "pictures/addition/a,b.webp"],
+            "kind": ["class", "addition"],
+            "target": pd.array([5, None], dtype="Int64"),
+            "expression": [None, "tabby + fox"],
+            "seed": [0, 1],
+            "logit": [12.3, 0.1],
+            "predicted": [5, 281],
+            "probability": [0.9, 0.5],
+        }
+    )
     save_table(tmp_path / "atlas", PICTURES, pictures)
     return Atlas(tmp_path / "atlas", manifest)
 
@@ -182,13 +231,21 @@ def test_pictures_in_every_format(tmp_path: Path, atlas: Atlas) -> None:
         write_pictures(tmp_path / f"p{suffix}", atlas)
     header, rows = read_csv(tmp_path / "p.csv")
     assert header == ["path", "kind", "target", "expression", "seed", "logit", "predicted", "probability"]
-    assert rows == [["pictures/class/0005-0.webp", "class", "5", "", "0", "12.3", "5", "0.9"],
-                    ["pictures/addition/a,b.webp", "addition", "", "tabby + fox", "1", "0.1", "281", "0.5"]]
+    assert rows == [
+        ["pictures/class/0005-0.webp", "class", "5", "", "0", "12.3", "5", "0.9"],
+        ["pictures/addition/a,b.webp", "addition", "", "tabby + fox", "1", "0.1", "281", "0.5"],
+    ]
     table = parquet.read_table(tmp_path / "p.parquet")
     assert table.to_pydict() == {
-        "path": ["pictures/class/0005-0.webp", "pictures/addition/a,b.webp"], "kind": ["class", "addition"],
-        "target": [5, None], "expression": [None, "tabby + fox"], "seed": [0, 1], "logit": [12.3, 0.1],
-        "predicted": [5, 281], "probability": [0.9, 0.5]}
+        "path": ["pictures/class/0005-0.webp", "pictures/addition/a,b.webp"],
+        "kind": ["class", "addition"],
+        "target": [5, None],
+        "expression": [None, "tabby + fox"],
+        "seed": [0, 1],
+        "logit": [12.3, 0.1],
+        "predicted": [5, 281],
+        "probability": [0.9, 0.5],
+    }
     assert read_metadata(tmp_path / "p.parquet") == {"network": "tiny", "weights": "ab12"}
     arrays = read_npz(tmp_path / "p.npz")
     assert set(arrays) == {*header, "network", "weights"}

@@ -9,8 +9,14 @@ from inputgen.errors import UserError
 
 
 def make_space(vectors: object, index: object) -> FeatureSpace:
-    return FeatureSpace(np.asarray(vectors, dtype=np.float32), np.asarray(index), network="tiny",
-                        weights="ab12", layer="logits", source="drawn")
+    return FeatureSpace(
+        np.asarray(vectors, dtype=np.float32),
+        np.asarray(index),
+        network="tiny",
+        weights="ab12",
+        layer="logits",
+        source="drawn",
+    )
 
 
 LINE = make_space([[0], [1], [3], [4], [-2]], [10, 11, 12, 13, 14])
@@ -18,13 +24,19 @@ LINE = make_space([[0], [1], [3], [4], [-2]], [10, 11, 12, 13, 14])
 
 def test_the_nearest_come_first_without_the_class_itself() -> None:
     assert find_nearest(LINE, [10], metric="euclidean", count=3) == [
-        Neighbour(11, 1.0), Neighbour(14, 2.0), Neighbour(12, 3.0)]
+        Neighbour(11, 1.0),
+        Neighbour(14, 2.0),
+        Neighbour(12, 3.0),
+    ]
 
 
 def test_a_group_is_measured_from_its_mean_without_its_members() -> None:
     # The mean of 1 and 4 is 2.5; neither of them is a neighbour.
     assert find_nearest(LINE, [11, 13], metric="cityblock") == [
-        Neighbour(12, 0.5), Neighbour(10, 2.5), Neighbour(14, 4.5)]
+        Neighbour(12, 0.5),
+        Neighbour(10, 2.5),
+        Neighbour(14, 4.5),
+    ]
 
 
 def test_of_equally_near_ones_the_lower_index_comes_first() -> None:
@@ -43,8 +55,9 @@ def test_neighbours_equal_a_full_sort(metric: str) -> None:
     found = find_nearest(space, members, metric=metric)
     assert [neighbour.index for neighbour in found] == wanted
     by_class = dict(zip(space.index.tolist(), distances, strict=True))
-    np.testing.assert_allclose([neighbour.distance for neighbour in found],
-                               [by_class[neighbour.index] for neighbour in found], rtol=1e-12)
+    np.testing.assert_allclose(
+        [neighbour.distance for neighbour in found], [by_class[neighbour.index] for neighbour in found], rtol=1e-12
+    )
 
 
 def test_what_cannot_be_answered_is_told() -> None:

