@@ -289,7 +289,8 @@ def build(
 ) -> None:
     """Draw the categories and measure the drawings. Run again after a stop, it goes on.
 
-    For an atlas that was begun, only --out is needed: what is not given is taken from it.
+    For an atlas that was begun, only --out is needed (and --weights, where a file was given): what is not
+    given is taken from it.
     """
     from analysis.build import build_atlas
     from inputgen.network import load_network
@@ -299,7 +300,7 @@ def build(
     if begun is not None and begun.source != DRAWN:
         raise UserError(f"{out} holds an atlas of photographs; `kinscape extract` makes those")
     loaded = load_network(network or (begun.network if begun else DEFAULT_NETWORK), weights=weights, device=device)
-    if begun and begun.recipe and not (recipe or steps or size or settings):
+    if begun and begun.recipe and recipe is None and steps is None and size is None and not settings:
         made = Recipe.from_dict(begun.recipe)
     else:
         made = _make_recipe(loaded, recipe or DEFAULT_RECIPE, steps, size, settings or [])
@@ -430,11 +431,12 @@ def _show_progress() -> Iterator[Callable[[str, int, int], None]]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    screen = Console(stderr=True)
+    with Progress(*columns, console=screen, disable=not screen.is_terminal) as progress:
 
         def on_progress(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                # What an earlier run had finished must not count as speed: the clock starts at the first news.
+                # What an earlier run finished is done, but must not count as this run's speed.
                 tasks[what] = progress.add_task(what, total=total, completed=done, rate="")
                 return
             speed = progress.tasks[tasks[what]].speed
@@ -485,12 +487,10 @@ def main() -> None:
         # A disk that is full or read-only, a file where a folder should be: the system's words say which.
         place = f"{error.filename}: " if error.filename else ""
         sys.exit(_complain(f"{place}{error.strerror or error}"))
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _complain(message: str) -> int:
-    print(f"kinscape: {message}", file=sys.stderr)
+    print(f"kinscape: {' '.join(message.splitlines())}", file=sys.stderr)
     return 2
 
 

@@ -18,12 +18,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from analysis.files import find_shipped_atlas, write_whole
 from analysis.space import FeatureSpace
@@ -129,16 +130,19 @@ class Atlas:
         layer = layer or self.manifest.default_layer
         if layer not in self.manifest.layers:
             raise UserError(f"unknown layer {layer!r}; this atlas has: {', '.join(self.manifest.layers)}")
+        vectors = self._read(f"{layer}.mean").astype(np.float32)
+        if vectors.shape != (len(self.manifest.classes), self.manifest.layers[layer]):
+            raise self._damage(FEATURES, f"layer {layer} has shape {vectors.shape}")
+        if not np.isfinite(vectors).all():
+            raise self._damage(FEATURES, f"layer {layer} holds values that are not finite")
         space = FeatureSpace(
-            vectors=self._read(f"{layer}.mean").astype(np.float32),
+            vectors=vectors,
             index=np.array(self.manifest.classes),
             network=self.manifest.network,
             weights=self.manifest.weights,
             layer=layer,
             source=self.manifest.source,
         )
-        if space.vectors.shape != (len(self.manifest.classes), self.manifest.layers[layer]):
-            raise self._damage(FEATURES, f"layer {layer} has shape {space.vectors.shape}")
         return space.standardise() if standardised else space
 
     def counts(self) -> NDArray[np.int64]:
@@ -206,13 +210,19 @@ class Atlas:
         first = reason.splitlines()[0] if reason else "unreadable"
         return UserError(
             f"the atlas {self.folder} is damaged: {name}: {first}; measure it again with "
-            f"`kinscape build --out {self.folder}`"
+            f"{_tell_maker(self.folder, self.manifest)}"
         )
 
 
 def picture_name(kind: str, target: int, seed: int) -> str:
     """Name a picture's file, relative to the atlas: ``pictures/class/0281-0.webp``."""
     return f"pictures/{kind}/{target:04d}-{seed}.webp"
+
+
+def _tell_maker(folder: Path, manifest: Manifest) -> str:
+    """Tell the command that makes or finishes an atlas."""
+    made_of = {DRAWN: "build", PHOTOGRAPHS: "extract FOLDER"}
+    return f"`kinscape {made_of.get(manifest.source, 'build')} --out {folder}`"
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -225,23 +235,27 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = folder / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        record = json.loads(text)
+        record = json.loads(content)
         if int(record["format"]) > FORMAT:
             raise UserError(
                 f"the atlas {folder} has format {record['format']}, newer than this kinscape reads "
                 f"({FORMAT}); upgrade kinscape"
             )
+        for name, hint in get_type_hints(Manifest).items():
+            kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+            if not isinstance(record[name], tuple(get_origin(kind) or kind for kind in kinds)):
+                raise TypeError(f"{name} is of type {type(record[name]).__name__}")
         return Manifest(**{field.name: record[field.name] for field in fields(Manifest)})
     except UserError:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"the atlas {folder} is damaged: {MANIFEST} cannot be read "
-            f"({type(error).__name__}: {str(error).splitlines()[0]}); build it again"
+            f"({type(error).__name__}: {error}); restore it from a copy, or build into another folder"
         ) from None
 
 
@@ -263,11 +277,11 @@ def load_atlas(folder: Path | str | None = None) -> Atlas:
     if manifest is None:
         raise UserError(f"no atlas at {folder}: a folder with {MANIFEST} is wanted, as `kinscape build` makes it")
     if not manifest.finished:
-        raise UserError(f"the atlas {folder} is half-built; finish it with `kinscape build --out {folder}`")
+        raise UserError(f"the atlas {folder} is half-built; finish it with {_tell_maker(folder, manifest)}")
     if not (folder / FEATURES).is_file():
         raise UserError(
             f"the atlas {folder} is damaged: {FEATURES} is missing; measure it again with "
-            f"`kinscape build --out {folder}`"
+            f"{_tell_maker(folder, manifest)}"
         )
     return Atlas(folder, manifest)
 
@@ -281,7 +295,8 @@ def save_manifest(folder: Path, manifest: Manifest) -> None:
 def save_features(folder: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Write ``features.safetensors``, in float16 where its range holds the values and else in float32."""
     with write_whole(folder / FEATURES) as path:
-        save_file({name: pack_floats(values) for name, values in tensors.items()}, path)
+        # Not save_file: its errors do not tell a full disk from a bug.
+        path.write_bytes(save({name: pack_floats(values) for name, values in tensors.items()}))
 
 
 def pack_floats(values: NDArray[Any]) -> NDArray[Any]:

@@ -38,7 +38,7 @@ from analysis.atlas import (
     save_table,
 )
 from analysis.categories import load_categories
-from analysis.files import remove_unfinished, write_whole
+from analysis.files import UNFINISHED, remove_unfinished, write_whole
 from analysis.photographs import find_photographs, read_drawing, read_photograph
 from analysis.projection import METHODS, project
 from analysis.space import FeatureSpace
@@ -94,27 +94,10 @@ def build_atlas(
     """
     _check_network(network)
     _check_size(network, recipe)
-    manifest = Manifest(
-        network=network.name,
-        weights=network.weights_hash,
-        source=DRAWN,
-        classes=sorted(classes),
-        recipe=recipe.as_dict(),
-        seeds=sorted(seeds),
-        finished=False,
-        layers={},
-        default_layer="",
-        default_metric="",
-        quality={},
-        versions={name: version(name) for name in MADE_WITH},
-        skipped={},
+    manifest = replace(
+        _begin_manifest(network, DRAWN), classes=sorted(classes), recipe=recipe.as_dict(), seeds=sorted(seeds)
     )
-    begun = read_manifest(folder)
-    if begun is not None:
-        _check_same(folder, begun, manifest)
-        manifest = replace(begun, finished=False, versions=manifest.versions)
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty and holds no atlas; give an empty or a new folder")
+    _check_folder(folder, manifest, ("source", "network", "weights", "recipe", "classes", "seeds"))
     save_manifest(folder, manifest)
     remove_unfinished(folder)
     draw_pictures(folder, network, recipe, manifest, on_progress=on_progress)
@@ -146,15 +129,23 @@ def draw_pictures(folder: Path, network: Network, recipe: Recipe, manifest: Mani
     only the same batch gives the same pictures to the bit.
     """
     drawings = list_drawings(manifest)
-    for start in range(0, len(drawings), recipe.group):
-        group = drawings[start : start + recipe.group]
-        if not all((folder / drawing.path).is_file() for drawing in group):
-            objective = Logits.of_classes([drawing.target for drawing in group], network.class_count)
-            streams = [make_stream(drawing.seed, drawing.target) for drawing in group]
-            pictures = draw(network, objective, recipe, streams)
-            for drawing, picture in zip(group, pictures, strict=True):
-                save_picture(folder / drawing.path, picture)
-        on_progress("drawing", start + len(group), len(drawings))
+    groups = [drawings[start : start + recipe.group] for start in range(0, len(drawings), recipe.group)]
+    missing = [group for group in groups if not all((folder / drawing.path).is_file() for drawing in group)]
+    done = len(drawings) - sum(map(len, missing))
+    on_progress("drawing", done, len(drawings))
+    for group in missing:
+        objective = Logits.of_classes([drawing.target for drawing in group], network.class_count)
+        streams = [make_stream(drawing.seed, drawing.target) for drawing in group]
+        pictures = draw(network, objective, recipe, streams)
+        if not pictures.isfinite().all():
+            raise UserError(
+                f"the climb with the recipe {recipe.name} ended in values that are not finite; give it a smaller "
+                "step_size, or the network other weights"
+            )
+        for drawing, picture in zip(group, pictures, strict=True):
+            save_picture(folder / drawing.path, picture)
+        done += len(group)
+        on_progress("drawing", done, len(drawings))
 
 
 def save_picture(path: Path, picture: torch.Tensor) -> None:
@@ -169,26 +160,10 @@ def measure_atlas(folder: Path, network: Network, *, on_progress: Progress) -> A
 
     Only the files count, so that whoever has the pictures gets the same numbers, and in float32.
     """
-    import pandas as pd
-
     manifest = read_manifest(folder)
     if manifest is None:
         raise UserError(f"no atlas at {folder}; `kinscape build` makes one")
     statistics, verdicts = _measure_drawings(folder, network, manifest, on_progress=on_progress)
-    drawings = list_drawings(manifest)
-    pictures = pd.DataFrame(
-        {
-            "path": [drawing.path for drawing in drawings],
-            "kind": CLASS_KIND,
-            "target": pd.array([drawing.target for drawing in drawings], dtype="Int64"),
-            "expression": [load_categories()[drawing.target].name for drawing in drawings],
-            "seed": [drawing.seed for drawing in drawings],
-            "logit": verdicts.logit,
-            "predicted": verdicts.predicted,
-            "probability": verdicts.probability,
-        }
-    )
-    save_table(folder, PICTURES, pictures)
     return _finish(folder, manifest, statistics, verdicts, on_progress=on_progress)
 
 
@@ -202,7 +177,7 @@ def extract_atlas(
     photographs : pathlib.Path
         The folder of class folders.
     folder : pathlib.Path
-        The atlas to make; photographs are not copied into it.
+        The atlas to make, or to make anew with the same network; photographs are not copied into it.
     network : Network
         Measures.
     precision : {"auto", "float32", "bfloat16"}
@@ -216,10 +191,10 @@ def extract_atlas(
         Where there is no readable photograph, or `folder` holds something else.
     """
     _check_network(network)
-    begun = read_manifest(folder)
-    if begun is not None and begun.source != PHOTOGRAPHS:
-        raise UserError(f"{folder} holds an atlas of drawings; give another folder with --out")
+    manifest = _begin_manifest(network, PHOTOGRAPHS)
+    _check_folder(folder, manifest, ("source", "network", "weights"))
     found = find_photographs(photographs)
+    folder.mkdir(parents=True, exist_ok=True)  # what is not to be had should be known before hours of reading
     read = partial(read_photograph, resize=network.resize, crop=network.input_size, interpolation=network.interpolation)
     statistics, verdicts = _measure(
         network,
@@ -230,28 +205,15 @@ def extract_atlas(
         on_progress=on_progress,
     )
     skipped = {str(found[at].path.relative_to(photographs)): reason for at, reason in verdicts.skipped.items()}
-    for name, reason in skipped.items():
-        logger.warning("skipped %s: %s", name, reason)
     if len(skipped) == len(found):
         raise UserError(
             f"none of the {len(found)} pictures in {photographs} can be read; the first: {next(iter(skipped.values()))}"
         )
+    for name, reason in skipped.items():
+        logger.warning("skipped %s: %s", name, reason)
     read_well = set(range(len(found))) - set(verdicts.skipped)
-    manifest = Manifest(
-        network=network.name,
-        weights=network.weights_hash,
-        source=PHOTOGRAPHS,
-        classes=sorted({found[position].target for position in read_well}),
-        recipe=None,
-        seeds=[],
-        finished=False,
-        layers={},
-        default_layer="",
-        default_metric="",
-        quality={},
-        versions={name: version(name) for name in MADE_WITH},
-        skipped=skipped,
-    )
+    classes = sorted({found[position].target for position in read_well})
+    manifest = replace(manifest, classes=classes, skipped=skipped)
     return _finish(folder, manifest, statistics, verdicts, on_progress=on_progress)
 
 
@@ -308,11 +270,12 @@ def _measure_drawings(
     folder: Path, network: Network, manifest: Manifest, *, on_progress: Progress
 ) -> tuple[ClassStatistics, Verdicts]:
     drawings = list_drawings(manifest)
+    read = partial(read_drawing, side=Recipe.from_dict(manifest.recipe or {}).size)
     statistics, verdicts = _measure(
         network,
         [folder / drawing.path for drawing in drawings],
         [drawing.target for drawing in drawings],
-        read_drawing,
+        read,
         precision=torch.float32,
         on_progress=on_progress,
     )
@@ -340,6 +303,11 @@ def _measure(
     skipped: dict[int, str] = {}
     for batch in measure_files(network, paths, list_layers(network), read, precision=precision):
         skipped |= batch.skipped
+        for layer, values in batch.features.items():
+            if not np.isfinite(values).all():
+                raise UserError(
+                    f"{network.name} gives activations in {layer} that are not finite; its weights are damaged"
+                )
         if batch.positions:
             wanted = [targets[position] for position in batch.positions]
             statistics.update(wanted, batch.features)
@@ -349,7 +317,7 @@ def _measure(
             predicted[batch.positions] = logits.argmax(1)
             shifted = np.exp(logits - logits.max(1, keepdims=True))
             probability[batch.positions] = 1 / shifted.sum(1)
-        on_progress("measuring", sum(statistics.count.tolist()) + len(skipped), len(paths))
+        on_progress("measuring", int(statistics.count.sum()) + len(skipped), len(paths))
     read_well = predicted >= 0
     recognised = float((predicted == np.array(targets))[read_well].mean()) if read_well.any() else 0.0
     return statistics, Verdicts(logit, predicted, probability, recognised, skipped)
@@ -358,9 +326,30 @@ def _measure(
 def _finish(
     folder: Path, manifest: Manifest, statistics: ClassStatistics, verdicts: Verdicts, *, on_progress: Progress
 ) -> Atlas:
-    """Write features, defaults and maps; the manifest comes last, and says that the atlas is finished."""
+    """Write all that is measured; the manifest comes last, and says that the atlas is finished."""
     import pandas as pd
 
+    # What is rewritten now must not be taken for what a finished atlas said before.
+    save_manifest(folder, replace(manifest, finished=False))
+    drawings = list_drawings(manifest)  # of photographs none: they stay where they are
+    save_table(
+        folder,
+        PICTURES,
+        pd.DataFrame(
+            {
+                "path": pd.array([drawing.path for drawing in drawings], dtype="string"),
+                "kind": pd.array([CLASS_KIND] * len(drawings), dtype="string"),
+                "target": pd.array([drawing.target for drawing in drawings], dtype="Int64"),
+                "expression": pd.array(
+                    [load_categories()[drawing.target].name for drawing in drawings], dtype="string"
+                ),
+                "seed": np.array([drawing.seed for drawing in drawings], np.int64),
+                "logit": verdicts.logit[: len(drawings)],
+                "predicted": verdicts.predicted[: len(drawings)],
+                "probability": verdicts.probability[: len(drawings)],
+            }
+        ),
+    )
     tensors = statistics.as_tensors()
     save_features(folder, tensors)
     layers = {name.removesuffix(".mean"): values.shape[1] for name, values in tensors.items() if name.endswith(".mean")}
@@ -389,6 +378,24 @@ def _finish(
     return load_atlas(folder)
 
 
+def _begin_manifest(network: Network, source: str) -> Manifest:
+    return Manifest(
+        network=network.name,
+        weights=network.weights_hash,
+        source=source,
+        classes=[],
+        recipe=None,
+        seeds=[],
+        finished=False,
+        layers={},
+        default_layer="",
+        default_metric="",
+        quality={},
+        versions={name: version(name) for name in MADE_WITH},
+        skipped={},
+    )
+
+
 def _check_network(network: Network) -> None:
     if network.class_count != len(load_categories()):
         raise UserError(
@@ -399,8 +406,7 @@ def _check_network(network: Network) -> None:
 
 def _check_size(network: Network, recipe: Recipe) -> None:
     """Try one forward pass at every size that the network will be shown."""
-    for octave in recipe.octaves:
-        side = octave.crop or octave.size
+    for side in (*(octave.crop or octave.size for octave in recipe.octaves), recipe.size):
         if side < network.minimum_size:
             raise UserError(
                 f"{network.name} takes pictures of at least {network.minimum_size} px; this recipe shows it {side} px"
@@ -414,8 +420,18 @@ def _check_size(network: Network, recipe: Recipe) -> None:
             ) from None
 
 
-def _check_same(folder: Path, begun: Manifest, wanted: Manifest) -> None:
-    for name in ("source", "network", "weights", "recipe", "classes", "seeds"):
+def _check_folder(folder: Path, wanted: Manifest, names: Sequence[str]) -> None:
+    """Check that a folder is empty, or holds an atlas that was begun with the same of what `names` names."""
+    begun = read_manifest(folder)
+    if begun is None:
+        # A run that was killed at its first file left no more than that.
+        if folder.is_dir() and any(not path.name.startswith(UNFINISHED) for path in folder.iterdir()):
+            raise UserError(f"{folder} is not empty and holds no atlas; give an empty or a new folder")
+        return
+    if begun.recipe is not None:
+        # A recipe of an earlier version says nothing of the fields that have come since.
+        begun = replace(begun, recipe=Recipe.from_dict(begun.recipe).as_dict())
+    for name in names:
         if getattr(begun, name) != getattr(wanted, name):
             raise UserError(
                 f"{folder} holds an atlas with other {name}; give the same as it was begun with, or "

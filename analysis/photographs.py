@@ -51,7 +51,7 @@ def find_photographs(folder: Path) -> list[Photograph]:
         raise UserError(f"no folder at {folder}; a folder with one folder of pictures for each class is wanted")
     found = []
     for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
-        paths = sorted(path for path in inner.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        paths = sorted(path for path in inner.rglob("*") if path.suffix.lower() in SUFFIXES and not path.is_dir())
         if paths:
             group = find_group(inner.name.replace("_", " "))
             if not group.is_class:
@@ -81,32 +81,48 @@ def open_picture(path: Path, *, least: int = 0) -> Image.Image:
 
     Raises
     ------
-    OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError
-        What Pillow raises for a file that is no picture, is truncated, or is absurdly large.
+    Exception
+        Whatever Pillow raises for a file that is no picture, is truncated, or is absurdly large: mostly, but
+        not only, OSError, ValueError and SyntaxError.
     """
     with Image.open(path) as file:
         if least:
             file.draft("RGB", (2 * least, 2 * least))
         file.load()
+        ImageOps.exif_transpose(file, in_place=True)
         image: Image.Image = file
-        if image.mode.startswith("I") or image.mode == "F":
-            # Pillow clips 16 bits to 8 instead of scaling them.
-            values = np.asarray(image, dtype=np.float64)
-            top = 65535.0 if values.max(initial=0) > 255 else 255.0
-            image = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
+        if image.mode.startswith(("I", "F")):
+            image = _scale_to_bytes(image)
         elif image.has_transparency_data:
             ground = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(ground, image.convert("RGBA"))
-        return ImageOps.exif_transpose(image).convert("RGB")
+        return image.convert("RGB")
 
 
-def read_drawing(path: Path) -> Pixels:
-    """Read a drawn picture as it is: (side, side, 3) values 0..255."""
-    return np.asarray(open_picture(path))
+def _scale_to_bytes(image: Image.Image) -> Image.Image:
+    """Scale greyscale of more than 8 bits to 8, which Pillow would clip.
+
+    16 bits reach to 65,535. The files of 32 bits do not say how far theirs reach: to the least usual top that
+    holds them.
+    """
+    values = np.asarray(image, dtype=np.float64)
+    tops = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0)
+    top = next((top for top in tops if values.max() <= top), values.max())
+    if not np.isfinite(values).all():
+        raise ValueError("it holds values that are not finite")
+    return Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
+
+
+def read_drawing(path: Path, *, side: int) -> Pixels:
+    """Read a drawn picture as it is: (side, side, 3) values 0..255; ValueError where its side is another."""
+    picture = open_picture(path)
+    if picture.size != (side, side):
+        raise ValueError(f"it has {picture.width} x {picture.height} px instead of {side} x {side}")
+    return np.asarray(picture)
 
 
 def read_photograph(path: Path, *, resize: int, crop: int, interpolation: str) -> Pixels:
-    """Read a photograph as a network wants it.
+    """Read a photograph as a network wants it: resized and cropped as torchvision and timm do it.
 
     Parameters
     ----------
@@ -125,11 +141,16 @@ def read_photograph(path: Path, *, resize: int, crop: int, interpolation: str) -
         (crop, crop, 3) values 0..255.
     """
     image = open_picture(path, least=resize)
-    # One resampling of just the part that is kept gives what resizing all and cropping would.
-    scale = min(image.size) / resize
-    side = crop * scale
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    box = (max(left, 0.0), max(top, 0.0), min(left + side, image.width), min(top + side, image.height))
+    # One resampling of just the part that is kept gives what resizing all and cropping would. Where that part
+    # lies is rounded as the libraries round it: half a pixel beside it, logits differ by some per cent.
+    short = min(image.size)
+    spans = []
+    for length in image.size:
+        resized = resize * length // short
+        first = round((resized - crop) / 2)
+        spans.append((first * length / resized, (first + crop) * length / resized))
+    (left, right), (top, bottom) = spans
+    box = (left, top, right, bottom)
     return np.asarray(image.resize((crop, crop), Image.Resampling[interpolation.upper()], box=box))
 
 
@@ -193,7 +214,7 @@ def _gather(chunk: list[tuple[int, Future[Pixels]]]) -> Batch:
     for position, future in chunk:
         try:
             pictures[position] = future.result()
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except Exception as error:  # what decoders meet in a bad file is listed nowhere; none may stop a run
             skipped[position] = str(error).splitlines()[0] if str(error) else type(error).__name__
     pixels = np.stack(list(pictures.values())) if pictures else np.empty((0, 1, 1, 3), np.uint8)
     return Batch(list(pictures), pixels, skipped)

@@ -23,7 +23,8 @@ THEME = {
     "fontFamily": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif",
     "cursorType": "pointer",
 }
-# The scheme is set before anything is painted, so that a dark page does not flash white.
+# What a browser remembers is set before anything is painted, so that a dark page does not flash white and
+# nothing moves once it stands.
 INDEX = """<!DOCTYPE html>
 <html lang="en">
   <head>
@@ -34,9 +35,13 @@ INDEX = """<!DOCTYPE html>
     <script>
       (function () {
         var scheme = new URLSearchParams(location.search).get("scheme");
-        try { scheme = scheme || localStorage.getItem("kinscape-scheme"); } catch (error) { /* no storage */ }
+        var told = document.documentElement.dataset;
+        try {
+          scheme = scheme || localStorage.getItem("kinscape-scheme");
+          told.welcomed = localStorage.getItem("kinscape-welcomed") || "no";
+        } catch (error) { /* a browser without storage forgets */ }
         var dark = scheme ? scheme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-        document.documentElement.dataset.mantineColorScheme = dark ? "dark" : "light";
+        told.mantineColorScheme = dark ? "dark" : "light";
       })();
     </script>
   </head>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ class Step:
     def pictures(self) -> Tensor:
         """Render the (pictures, 3, side, side) pictures as they are now, in 0..1, on the CPU."""
         with torch.no_grad():
-            return self.canvas.render().detach().clamp(0, 1).cpu()
+            return self.canvas.render().clamp(0, 1).cpu()
 
 
 def climb(network: Network, objective: Logits, recipe: Recipe, streams: Sequence[torch.Generator]) -> Iterator[Step]:
@@ -67,7 +68,7 @@ def climb(network: Network, objective: Logits, recipe: Recipe, streams: Sequence
     canvas = CANVASES[recipe.canvas](recipe, streams, network.device)
     number = 0
     for octave in recipe.octaves:
-        if canvas.render().shape[-1] != octave.size:
+        if canvas.side != octave.size:
             canvas.resize(octave.size)
         optimiser = OPTIMISERS[recipe.optimiser]([canvas.values], lr=octave.step_size[0])
         for step in range(octave.steps):
@@ -78,8 +79,8 @@ def climb(network: Network, objective: Logits, recipe: Recipe, streams: Sequence
             for group in optimiser.param_groups:
                 group["lr"] = _move(octave.step_size, step, octave.steps)
             optimiser.step()
-            if octave.blur[0] > 0:
-                canvas.blur(_move(octave.blur, step, octave.steps))
+            if (deviation := _move(octave.blur, step, octave.steps)) > 0:
+                canvas.blur(deviation)
             number += 1
             yield Step(number, recipe.steps, logits.detach(), canvas)
 
@@ -104,9 +105,5 @@ def draw(network: Network, objective: Logits, recipe: Recipe, streams: Sequence[
 
     The parameters are those of `climb`.
     """
-    last = None
-    for last in climb(network, objective, recipe, streams):  # noqa: B007
-        pass
-    if last is None:
-        raise ValueError("a recipe makes at least one step")
+    (last,) = deque(climb(network, objective, recipe, streams), maxlen=1)
     return last.pictures()

@@ -24,12 +24,13 @@ def make_stream(*key: int) -> torch.Generator:
     Parameters
     ----------
     *key : int
-        What the stream belongs to: seed, class, ... Different keys give independent streams.
+        What the stream belongs to: seed, class, ... The order counts.
 
     Returns
     -------
     torch.Generator
-        On the CPU whatever the network's device, so that a picture starts alike everywhere.
+        On the CPU whatever the network's device, so that a picture starts alike everywhere. Torch keeps 32
+        bits of a seed: two given keys share their stream with a probability of 2**-32.
     """
     mixed = 0
     for part in key:
@@ -52,8 +53,12 @@ class Canvas(Protocol):
 
     values: Tensor
 
+    @property
+    def side(self) -> int:
+        """Side of the pictures, pixels."""
+
     def render(self) -> Tensor:
-        """Give the (pictures, 3, side, side) pictures in 0..1, with their gradient's way back to `values`."""
+        """Give the (pictures, 3, side, side) pictures, with their gradient's way back to `values`."""
 
     def resize(self, side: int) -> None:
         """Give the canvas the side `side` (pixels), its pictures kept; `values` is a new tensor then."""
@@ -63,7 +68,7 @@ class Canvas(Protocol):
 
 
 class PixelCanvas:
-    """Pictures stored as what they are: values of pixels, 0..1 once finished.
+    """Pictures stored as what they are: values of pixels, free to leave 0..1 until they are finished.
 
     Parameters
     ----------
@@ -80,6 +85,11 @@ class PixelCanvas:
         noise = torch.stack([torch.randn(3, side, side, generator=stream) for stream in streams])
         self.values = (noise * deviation + mean).to(device).requires_grad_()
 
+    @property
+    def side(self) -> int:
+        """Side of the pictures, pixels."""
+        return self.values.shape[-1]
+
     def render(self) -> Tensor:
         """Give the pictures as they are stored; see `Canvas.render`."""
         return self.values
@@ -90,7 +100,7 @@ class PixelCanvas:
             self.values = resize(self.values, [side, side], antialias=True).requires_grad_()
 
     def blur(self, deviation: float) -> None:
-        """Blur the pictures by the article's 3 x 3 Gaussian of the deviation `deviation` (pixels)."""
+        """Blur the pictures by the article's 3 x 3 Gaussian of the standard deviation `deviation` (pixels)."""
         with torch.no_grad():
             self.values.copy_(gaussian_blur(self.values, [3, 3], [deviation, deviation]))
 
@@ -113,7 +123,7 @@ class FourierCanvas:
     def __init__(self, recipe: Recipe, streams: Sequence[torch.Generator], device: torch.device) -> None:
         self.decay = recipe.decay
         side, (_, deviation) = recipe.octaves[0].size, recipe.start
-        # A spectrum of white noise: real and imaginary part of the pictures' non-negative frequencies.
+        # A spectrum of white noise: real and imaginary part at the frequencies of a real picture.
         shape = (3, side, side // 2 + 1, 2)
         noise = torch.stack([torch.randn(shape, generator=stream) for stream in streams])
         self.values = (noise * deviation).to(device).requires_grad_()
@@ -124,31 +134,32 @@ class FourierCanvas:
         rows, columns = torch.fft.fftfreq(side), torch.fft.rfftfreq(side)
         frequency = torch.hypot(rows[:, None], columns[None, :]).clamp(min=1 / side)
         amplitude = frequency**-self.decay
-        # White noise of deviation 1 becomes planes of deviation 1, at every side.
+        # White noise of deviation 1 becomes planes of deviation 0.8 to 0.9 at every side: not 1, since the
+        # frequencies of the first and last column count once, the others twice.
         amplitude *= side / (2 * torch.linalg.vector_norm(amplitude))
         self.amplitude = amplitude[..., None].to(self.values.device)
         self.colours = COLOUR_CORRELATION.to(self.values.device)
 
     def render(self) -> Tensor:
-        """Turn the spectra into pictures; see `Canvas.render`."""
+        """Turn the spectra into pictures in 0..1; see `Canvas.render`."""
         spectrum = torch.view_as_complex(self.values * self.amplitude)
         planes = torch.fft.irfft2(spectrum, s=(self.side, self.side), norm="ortho")
         mixed = torch.einsum("bchw,dc->bdhw", planes, self.colours)
         return torch.sigmoid(mixed)
 
     def resize(self, side: int) -> None:
-        """Keep the frequencies that a side of `side` (pixels) can hold, and leave new ones empty."""
+        """Keep the frequencies that both sides (pixels) hold below half a cycle, and leave the others empty."""
         with torch.no_grad():
             old = self.values * self.amplitude / self.side
-            half = min(side, self.side) // 2
-            wide = torch.zeros(*old.shape[:2], side, side // 2 + 1, 2, device=old.device)
-            for rows in (slice(0, half), slice(-half, None)):
-                wide[:, :, rows, :half] = old[:, :, rows, :half]
+            new = torch.zeros(*old.shape[:2], side, side // 2 + 1, 2, device=old.device)
+            half = (min(side, self.side) + 1) // 2
+            rows = torch.arange(1 - half, half, device=old.device)
+            new[:, :, rows, :half] = old[:, :, rows, :half]
             self._measure(side)
-            self.values = (wide * side / self.amplitude).requires_grad_()
+            self.values = (new * side / self.amplitude).requires_grad_()
 
     def blur(self, deviation: float) -> None:
-        """Blur the pictures by a Gaussian of the standard deviation `deviation` (pixels)."""
+        """Blur the planes, before colours and sigmoid, by a Gaussian of the deviation `deviation` (pixels)."""
         rows, columns = torch.fft.fftfreq(self.side), torch.fft.rfftfreq(self.side)
         square = rows[:, None].square() + columns[None, :].square()
         kept = torch.exp(-2 * math.pi**2 * deviation**2 * square)[..., None]

@@ -217,8 +217,7 @@ def _has_own_weights(convolution: nn.Conv2d, arguments: dict[str, Any], trace: F
     weight, bias = arguments["weight"], arguments.get("bias")
     own = trace.zero_biases.get(convolution, convolution.bias)
     return (
-        weight.shape == convolution.weight.shape
-        and trace.count(weight) == 1
+        trace.count(weight) == 1
         and bias is not None
         and own is not None
         and _storage(bias) == _storage(own)

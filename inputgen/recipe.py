@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -21,6 +22,14 @@ CHOICES = {
     "optimiser": ("adam", "descent"),
 }
 
+#: From where to where a number may be; the other fields have bounds of their own.
+LIMITS = {
+    "decay": (0.0, 4.0),
+    "jitter": (0.0, 1.0),
+    "rotation": (0.0, 180.0),
+    "flip": (0.0, 1.0),
+}
+
 
 @dataclass(frozen=True)
 class Octave:
@@ -33,12 +42,13 @@ class Octave:
     steps : int
         Gradient steps.
     step_size : (float, float)
-        Step size at the first step and the one it moves to, linearly.
+        Step size at the first step and the one it moves to, linearly: the one that a step after the last
+        would have.
     crop : int
         Side of the random crop that the network sees at each step, pixels; 0 shows it the whole canvas.
     blur : (float, float)
-        Standard deviation of the 3 x 3 Gaussian blur after each step, pixels, from the first step to the
-        last, linearly; (0, 0) blurs nothing.
+        Standard deviation of the Gaussian blur after each step (3 x 3 on the ``"pixels"`` canvas), pixels,
+        which moves as `step_size` does; 0 blurs nothing.
     """
 
     size: int
@@ -105,22 +115,25 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for field, choices in CHOICES.items():
-            if getattr(self, field) not in choices:
-                raise UserError(
-                    f"recipe {self.name!r}: {field} is {getattr(self, field)!r}; it can be {', '.join(choices)}"
-                )
-        for octave in self.octaves:
-            if octave.size < 1 or octave.steps < 0 or not 0 <= octave.crop <= octave.size:
-                raise UserError(
-                    f"recipe {self.name!r}: an octave needs a size of at least 1 px, 0 or more "
-                    f"steps and a crop no larger than its size; it has {octave}"
-                )
-        if not self.octaves or not sum(octave.steps for octave in self.octaves):
-            raise UserError(f"recipe {self.name!r} makes no step; give its octaves steps")
-        if self.group < 1:
-            raise UserError(f"recipe {self.name!r}: group is {self.group}; at least 1 picture is climbed")
+            if (value := getattr(self, field)) not in choices:
+                raise UserError(f"recipe {self.name!r}: {field} is {value!r}; it can be {', '.join(choices)}")
+        for field, (low, high) in LIMITS.items():
+            if not low <= (number := getattr(self, field)) <= high:
+                raise UserError(f"recipe {self.name!r}: {field} is {number:g}; it can be {low:g} to {high:g}")
+        for field in ("native", "group"):
+            if (count := getattr(self, field)) < 1:
+                raise UserError(f"recipe {self.name!r}: {field} is {count}; it is at least 1")
         if not 0 < self.scaling[0] <= self.scaling[1]:
             raise UserError(f"recipe {self.name!r}: scaling is {self.scaling}; a rising range above 0 is wanted")
+        for octave in self.octaves:
+            smallest = min(octave.steps, octave.crop, *octave.step_size, *octave.blur)
+            if smallest < 0 or octave.size < max(1, octave.crop):
+                raise UserError(
+                    f"recipe {self.name!r}: an octave needs a size of at least 1 px, a crop no larger than it, and "
+                    f"steps, step sizes and blurs of 0 or more; it has {octave}"
+                )
+        if not self.octaves or not self.octaves[-1].steps:
+            raise UserError(f"recipe {self.name!r} needs octaves, and at least 1 step in the last")
 
     @property
     def steps(self) -> int:
@@ -134,33 +147,36 @@ class Recipe:
 
     def fit(self, native: int) -> Recipe:
         """Scale the sizes to a network of another native input size (pixels)."""
-
-        def scale(length: int) -> int:
-            return round(length * native / self.native)
-
-        octaves = tuple(
-            dataclasses.replace(octave, size=scale(octave.size), crop=scale(octave.crop)) for octave in self.octaves
-        )
-        return dataclasses.replace(self, native=native, octaves=octaves)
+        return dataclasses.replace(self._scale(native, self.native), native=native)
 
     def resize(self, size: int) -> Recipe:
         """Scale the sizes so that the finished picture has the side `size` (pixels)."""
         if size < 1:
             raise UserError(f"a picture's side is at least 1 px; got {size}")
-        scaled = self.fit(round(self.native * size / self.size))
-        last = dataclasses.replace(scaled.octaves[-1], size=size, crop=min(scaled.octaves[-1].crop, size))
-        return dataclasses.replace(scaled, native=self.native, octaves=(*scaled.octaves[:-1], last))
+        return self._scale(size, self.size)
+
+    def _scale(self, wanted: int, present: int) -> Recipe:
+        def scale(length: int) -> int:
+            return max(round(length * wanted / present), min(length, 1))
+
+        return dataclasses.replace(
+            self,
+            octaves=tuple(
+                dataclasses.replace(octave, size=scale(octave.size), crop=scale(octave.crop)) for octave in self.octaves
+            ),
+        )
 
     def take(self, steps: int) -> Recipe:
-        """Share `steps` steps among the octaves in their present proportion."""
+        """Share `steps` steps among the octaves in their present proportion; the last gets at least one."""
         if steps < 1:
             raise UserError(f"a climb needs at least 1 step; got {steps}")
-        octaves, left, before = [], steps, self.steps
+        octaves, before = [], 0
         for octave in self.octaves:
-            share = round(left * octave.steps / before)
-            before -= octave.steps
-            left -= share
+            after = before + octave.steps
+            # Where the octaves end is rounded, not how long they are: so the shares add up.
+            share = steps * after // self.steps - steps * before // self.steps
             octaves.append(dataclasses.replace(octave, steps=share))
+            before = after
         return dataclasses.replace(self, octaves=tuple(octaves))
 
     def change(self, settings: Mapping[str, str]) -> Recipe:
@@ -178,19 +194,17 @@ class Recipe:
             Where a field does not exist or its value does not fit it.
         """
         record = self.as_dict()
+        places = {name: (record, name) for name in record if name != "octaves"}
+        for number, octave in enumerate(record["octaves"]):
+            places |= {f"octaves.{number}.{name}": (octave, name) for name in octave}
         for name, text in settings.items():
-            place: Any = record
-            *parents, last = name.split(".")
+            if name not in places:
+                raise UserError(f"a recipe has no field {name!r}; it has: {', '.join(places)}")
+            place, key = places[name]
             try:
-                for parent in parents:
-                    place = place[int(parent) if isinstance(place, list) else parent]
-                place[last]  # only a field that exists can be changed
-            except (KeyError, IndexError, ValueError, TypeError):
-                raise UserError(f"a recipe has no field {name!r}; it has: {', '.join(_list_fields(record))}") from None
-            try:
-                place[last] = json.loads(text)
+                place[key] = json.loads(text)
             except ValueError:
-                place[last] = text
+                place[key] = text
         return Recipe.from_dict(record)
 
     def as_dict(self) -> dict[str, Any]:
@@ -200,33 +214,28 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Recipe:
-        """Read a recipe from plain values; the inverse of `as_dict`."""
-        octaves = tuple(_read_record(Octave, octave) for octave in record.get("octaves", ()))
-        recipe: Recipe = _read_record(cls, {**record, "octaves": octaves})
+        """Read a recipe from plain values; the inverse of `as_dict`.
+
+        Raises
+        ------
+        UserError
+            Where a field is unknown, missing, of another type or out of its bounds.
+        """
+        recipe: Recipe = _read_record(cls, record)
         return recipe
-
-
-def _list_fields(record: Mapping[str, Any]) -> list[str]:
-    names = [name for name in record if name != "octaves"]
-    return names + [f"octaves.{i}.{name}" for i, octave in enumerate(record["octaves"]) for name in octave]
 
 
 def _read_record(kind: type, record: Mapping[str, Any]) -> Any:
     """Make a record of plain values, every value checked against the field's type."""
-    hints = get_type_hints(kind)
-    unknown = set(record) - set(hints)
-    if unknown:
-        raise UserError(f"a recipe has no field {sorted(unknown)[0]!r}; it has: {', '.join(hints)}")
-    needed = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
-    if needed - set(record):
-        raise UserError(f"a recipe needs the field {sorted(needed - set(record))[0]!r}")
-    readers = {int: _read_int, float: _read_float, str: _read_str, Range: _read_range}
-    return kind(
-        **{
-            name: readers[hints[name]](name, value) if hints[name] in readers else value
-            for name, value in record.items()
-        }
-    )
+    types = get_type_hints(kind)
+    whose = "an octave of a recipe" if kind is Octave else "a recipe"
+    for name in record:
+        if name not in types:
+            raise UserError(f"{whose} has no field {name!r}; it has: {', '.join(types)}")
+    for field in dataclasses.fields(kind):
+        if field.default is dataclasses.MISSING and field.name not in record:
+            raise UserError(f"{whose} needs the field {field.name!r}")
+    return kind(**{name: READERS[types[name]](name, value) for name, value in record.items()})
 
 
 def _read_int(name: str, value: Any) -> int:
@@ -236,7 +245,7 @@ def _read_int(name: str, value: Any) -> int:
 
 
 def _read_float(name: str, value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf"):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
         return float(value)
     raise UserError(f"the recipe's field {name!r} takes a finite number; got {value!r}")
 
@@ -251,6 +260,22 @@ def _read_range(name: str, value: Any) -> Range:
     if isinstance(value, list | tuple) and len(value) == 2:
         return _read_float(name, value[0]), _read_float(name, value[1])
     raise UserError(f"the recipe's field {name!r} takes two numbers, as [0.5, 1.0]; got {value!r}")
+
+
+def _read_octaves(name: str, value: Any) -> tuple[Octave, ...]:
+    if isinstance(value, list | tuple) and all(isinstance(octave, Mapping) for octave in value):
+        return tuple(_read_record(Octave, octave) for octave in value)
+    raise UserError(f"the recipe's field {name!r} takes a list of octaves, each with its fields; got {value!r}")
+
+
+READERS: dict[Any, Callable[[str, Any], Any]] = {
+    int: _read_int,
+    float: _read_float,
+    str: _read_str,
+    Range: _read_range,
+    tuple[Octave, ...]: _read_octaves,
+}
+"""Reader by the field's type; each takes the field's name and its plain value."""
 
 
 FOURIER = Recipe(
@@ -308,6 +333,6 @@ def find_recipe(name: str) -> Recipe:
         raise UserError(f"cannot read the recipe {name}: {error.strerror}") from None
     except ValueError:
         raise UserError(f"cannot read the recipe {name}: it is not JSON") from None
-    if not isinstance(record, dict) or not isinstance(record.get("octaves", []), list):
-        raise UserError(f"cannot read the recipe {name}: a JSON object with a list of octaves is wanted")
+    if not isinstance(record, dict):
+        raise UserError(f"cannot read the recipe {name}: a JSON object with a recipe's fields is wanted")
     return Recipe.from_dict(record)

@@ -28,7 +28,7 @@ AtlasFactory = Callable[..., Path]
 
 #: 60 of ImageNet's classes: cats, foxes, wolves, the README's examples, both cranes, and every 23rd.
 CHOSEN_CLASSES = (281, 282, 283, 285, 277, 278, 279, 280, 269, 270, 271, 404, 937, 251, 55, 134, 517)
-TINY_CLASSES = sorted({*CHOSEN_CLASSES, *range(0, 989, 23)})
+TINY_CLASSES: list[int] = sorted({*CHOSEN_CLASSES, *range(0, 989, 23)})
 TINY_LAYERS = {"blocks.2": 6, "logits": 10}
 
 

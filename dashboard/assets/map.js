@@ -105,10 +105,8 @@
     ];
   };
 
-  const welcome = (hidden) => {
-    if (!window.dash_clientside.callback_context.triggered.length) return recall(WELCOMED) === "yes";
+  const close = (hidden) => {
     if (hidden) remember(WELCOMED, "yes");
-    return window.dash_clientside.no_update;
   };
 
   let typed = "";
@@ -153,6 +151,6 @@
     }
   });
 
-  window.dash_clientside = { ...window.dash_clientside, kinscape: { navigate, hover, welcome } };
+  window.dash_clientside = { ...window.dash_clientside, kinscape: { navigate, hover, close } };
   window.dashMantineFunctions = { ...window.dashMantineFunctions, searchCategories, renderCategory };
 })();

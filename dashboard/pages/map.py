@@ -92,9 +92,7 @@ def register(app: Dash, view: View) -> None:
         State(ids.SEARCH, "data"),
         prevent_initial_call=True,
     )
-    add_clientside(
-        ClientsideFunction("kinscape", "welcome"), Output(ids.WELCOME, "hide"), Input(ids.WELCOME, "hide")
-    )
+    add_clientside(ClientsideFunction("kinscape", "close"), Input(ids.WELCOME, "hide"), prevent_initial_call=True)
     app.callback(
         Output(ids.GRAPH, "figure"),
         Output(ids.PANEL, "children"),
@@ -250,7 +248,6 @@ def _lay_welcome(atlas: AtlasView) -> dmc.Alert:
         f"{seen}. Point at a mark to see {'its picture' if drawn else 'its name'}, and click it to pin it "
         f"with the {COUNT} categories that are truly nearest.",
         id=ids.WELCOME,
-        hide=True,
         withCloseButton=True,
         closeButtonLabel="Close the explanation",
         variant="light",

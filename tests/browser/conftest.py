@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, ViewportSize, expect, sync_playwright
 
 from tests.conftest import AtlasFactory
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 30_000  # ms; a test that passes waits no longer than it must
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SERVE = """
 import sys
@@ -74,6 +75,7 @@ def browser() -> Iterator[Browser]:
         pytest.fail("the browser tests need chromium on the PATH; install it: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        expect.set_options(timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -109,8 +111,10 @@ def watch(browser: Browser) -> Iterator[Callable[..., Watched]]:
     """Give a function that opens a new browser window on an address; at the end all must have gone well."""
     seen: list[Watched] = []
 
-    def start(address: str, *, width: int = 1400, height: int = 900) -> Watched:
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
+    def start(address: str, *, width: int = 1400, height: int = 900, touch: bool = False) -> Watched:
+        size: ViewportSize = {"width": width, "height": height}
+        context = browser.new_context(viewport=size, has_touch=touch, color_scheme="light")
+        context.set_default_timeout(2 * PATIENCE)
         seen.append(Watched(context.new_page(), address))
         return seen[-1]
 

@@ -145,13 +145,13 @@ def test_forms_of_a_checkpoint(small_state: dict[str, Tensor], tmp_path: Path) -
 
 
 def test_published_file_brings_its_own_facts(tmp_path: Path, nowhere: str) -> None:
-    """ResNet-50 has two published files; the older was trained with another resize."""
-    state = torchvision.models.resnet50().state_dict()
-    first, second = torchvision.models.ResNet50_Weights
+    """MobileNetV2 has two published files; the older was trained with another resize."""
+    state = torchvision.models.mobilenet_v2().state_dict()
+    first, second = torchvision.models.MobileNet_V2_Weights
     sizes = []
     for name in (Path(first.url).name, Path(second.url).name, "own.pth"):
         torch.save(state, tmp_path / name)
-        sizes.append(load_network("resnet50", weights=tmp_path / name, device="cpu", fold=False).resize)
+        sizes.append(load_network("mobilenet_v2", weights=tmp_path / name, device="cpu", fold=False).resize)
     assert sizes == [256, 232, 232]
     assert nowhere
 

@@ -1,0 +1,211 @@
+"""The atlas's folder: what is written is what is read, and damage is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.atlas import (
+    FEATURES,
+    FORMAT,
+    MANIFEST,
+    PICTURES,
+    PROJECTIONS,
+    load_atlas,
+    pack_floats,
+    picture_name,
+    read_manifest,
+    save_features,
+    save_manifest,
+    save_table,
+)
+from inputgen.errors import UserError
+from tests.conftest import TINY_LAYERS, AtlasFactory
+
+
+@pytest.fixture
+def folder(tiny_atlas: AtlasFactory, tmp_path: Path) -> Path:
+    """An atlas that a test may damage."""
+    return tiny_atlas(tmp_path / "atlas", classes=[3, 281, 7, 999])
+
+
+def edit_manifest(folder: Path, **values: Any) -> None:
+    record = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps(record | values))
+
+
+def test_pictures_are_named_by_class_and_seed() -> None:
+    assert picture_name("class", 281, 0) == "pictures/class/0281-0.webp"
+    assert picture_name("opposite", 7, 12) == "pictures/opposite/0007-12.webp"
+
+
+def test_a_manifest_is_read_as_it_was_written(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    assert manifest.classes == [3, 7, 281, 999]
+    assert manifest.layers == TINY_LAYERS
+    assert list(manifest.layers) == ["blocks.2", "logits"]  # in order
+    save_manifest(folder / "copy", manifest)
+    assert (folder / "copy" / MANIFEST).read_bytes() == (folder / MANIFEST).read_bytes()
+
+
+def test_a_space_is_read_as_it_was_measured(folder: Path) -> None:
+    vectors = np.array([[1, 2], [3, 5], [5, 8], [7, -15]], np.float64)
+    save_features(folder, {"logits.mean": vectors, "count": np.array([1, 2, 3, 4])})
+    edit_manifest(folder, layers={"logits": 2})
+    atlas = load_atlas(folder)
+    raw = atlas.space("logits", standardised=False)
+    np.testing.assert_array_equal(raw.vectors, vectors)
+    assert raw.vectors.dtype == np.float32
+    assert raw.index.tolist() == [3, 7, 281, 999]
+    assert (raw.network, raw.weights, raw.layer, raw.source) == ("tiny", "0" * 64, "logits", "drawn")
+    assert not raw.standardised
+    assert atlas.counts().tolist() == [1, 2, 3, 4]
+
+    standard = atlas.space()  # the default layer, standardised
+    assert standard.layer == "logits"
+    assert standard.standardised
+    expected = (vectors - vectors.mean(0)) / vectors.std(0)
+    np.testing.assert_allclose(standard.vectors, expected, rtol=1e-6)
+
+
+def test_a_projection_is_in_the_order_of_the_classes(folder: Path) -> None:
+    rows = [(999, 9, -9), (3, 1, -1), (281, 4, -4), (7, 2, -2)]
+    table = pd.DataFrame(
+        [{"index": i, "layer": "logits", "method": "umap", "x": float(x), "y": float(y)} for i, x, y in rows]
+    )
+    save_table(folder, PROJECTIONS, table)
+    atlas = load_atlas(folder)
+    assert atlas.projection().tolist() == [[1, -1], [2, -2], [4, -4], [9, -9]]
+    with pytest.raises(UserError, match=r"no pca map of layer 'logits'; it has: umap of logits$"):
+        atlas.projection(method="pca")
+    with pytest.raises(UserError, match=r"no umap map of layer 'blocks\.2'"):
+        atlas.projection("blocks.2")
+
+
+def test_pictures_are_listed(folder: Path) -> None:
+    table = load_atlas(folder).pictures
+    assert table["path"].tolist() == [picture_name("class", target, 0) for target in (3, 7, 281, 999)]
+    assert all((folder / path).is_file() for path in table["path"])
+
+
+def test_floats_are_packed_in_half_the_room_where_their_range_allows() -> None:
+    assert pack_floats(np.array([65504.0, -1.5])).dtype == np.float16
+    assert pack_floats(np.array([65600.0])).dtype == np.float32
+    assert pack_floats(np.array([])).dtype == np.float16
+    assert pack_floats(np.array([1, 2**40])).tolist() == [1, 2**40]
+    packed = pack_floats(np.arange(6.0).reshape(2, 3).T)
+    assert packed.flags.c_contiguous
+    assert packed.tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_an_unknown_layer_is_told_the_layers(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"^unknown layer 'blocks\.9'; this atlas has: blocks\.2, logits$"):
+        load_atlas(folder).space("blocks.9")
+
+
+def test_no_atlas(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for missing in (tmp_path, tmp_path / "nothing", tmp_path / "file"):
+        assert read_manifest(missing) is None
+        with pytest.raises(UserError, match=rf"^no atlas at {missing}: a folder with atlas\.json is wanted"):
+            load_atlas(missing)
+
+
+@pytest.mark.parametrize(("pictures", "command"), [(True, "build"), (False, "extract FOLDER")])
+def test_a_half_built_atlas_is_told_how_to_finish(
+    tiny_atlas: AtlasFactory, tmp_path: Path, pictures: bool, command: str
+) -> None:
+    tiny_atlas(tmp_path, pictures=pictures, finished=False)
+    with pytest.raises(UserError, match=rf"is half-built; finish it with `kinscape {command} --out {tmp_path}`$"):
+        load_atlas(tmp_path)
+
+
+def test_a_newer_format_is_told_before_anything_else_is_read(folder: Path) -> None:
+    (folder / MANIFEST).write_text(json.dumps({"format": FORMAT + 1}))
+    with pytest.raises(UserError, match=rf"has format {FORMAT + 1}, newer than this kinscape reads \({FORMAT}\)"):
+        load_atlas(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "JSONDecodeError"),
+        ('{"format": 1, "network": "x"', "JSONDecodeError"),
+        ('{"format": 1}', "KeyError: 'network'"),
+        ("[]", "TypeError"),
+        ('{"format": "one"}', "ValueError"),
+        ("\xff", "UnicodeDecodeError"),
+    ],
+)
+def test_a_damaged_manifest_is_told(folder: Path, text: str, reason: str) -> None:
+    (folder / MANIFEST).write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=rf"is damaged: atlas\.json cannot be read \({reason}.*build into another"):
+        load_atlas(folder)
+
+
+@pytest.mark.parametrize(("field", "value"), [("classes", None), ("layers", [1]), ("recipe", "x"), ("finished", "no")])
+def test_a_manifest_of_other_types_is_damaged(folder: Path, field: str, value: object) -> None:
+    edit_manifest(folder, **{field: value})
+    with pytest.raises(UserError, match=rf"TypeError: {field} is of type {type(value).__name__}"):
+        load_atlas(folder)
+
+
+def test_missing_features_are_told(folder: Path) -> None:
+    (folder / FEATURES).unlink()
+    with pytest.raises(UserError, match=rf"features\.safetensors is missing; .*`kinscape build --out {folder}`$"):
+        load_atlas(folder)
+
+
+def test_truncated_features_are_told(folder: Path) -> None:
+    content = (folder / FEATURES).read_bytes()
+    for length in (0, 4, len(content) // 2, len(content) - 1):
+        (folder / FEATURES).write_bytes(content[:length])
+        with pytest.raises(UserError, match=r"is damaged: features\.safetensors: .*; measure it again"):
+            load_atlas(folder).space()
+
+
+@pytest.mark.parametrize(
+    ("vectors", "reason"),
+    [
+        (np.zeros((3, 10)), r"layer logits has shape \(3, 10\)"),
+        (np.zeros((4, 9)), r"layer logits has shape \(4, 9\)"),
+        (np.full((4, 10), np.nan), "layer logits holds values that are not finite"),
+    ],
+)
+def test_features_that_are_not_the_manifests_are_told(folder: Path, vectors: np.ndarray[Any, Any], reason: str) -> None:
+    save_features(folder, {"logits.mean": vectors})
+    with pytest.raises(UserError, match=reason):
+        load_atlas(folder).space("logits")
+    with pytest.raises(UserError, match=r"is damaged: features\.safetensors"):
+        load_atlas(folder).space("blocks.2")  # which is not in the file
+
+
+@pytest.mark.parametrize("name", [PICTURES, PROJECTIONS])
+def test_damaged_tables_are_told(folder: Path, name: str) -> None:
+    for damage in (lambda path: path.write_bytes(path.read_bytes()[:100]), Path.unlink):
+        damage(folder / name)
+        with pytest.raises(UserError, match=rf"is damaged: {name}: .*; measure it again with `kinscape build"):
+            getattr(load_atlas(folder), name.removesuffix(".parquet"))
+
+
+def test_a_damaged_atlas_of_photographs_is_told_its_own_remedy(tiny_atlas: AtlasFactory, tmp_path: Path) -> None:
+    tiny_atlas(tmp_path, pictures=False)
+    (tmp_path / PROJECTIONS).unlink()
+    with pytest.raises(UserError, match=rf"`kinscape extract FOLDER --out {tmp_path}`$"):
+        load_atlas(tmp_path).projection()
+
+
+def test_the_shipped_atlas_holds_all_classes() -> None:
+    atlas = load_atlas()
+    assert atlas.manifest.network == "efficientnet_lite0"
+    assert atlas.manifest.classes == list(range(1000))
+    assert atlas.manifest.layers["pixels"] == 3 * 32 * 32
+    assert atlas.manifest.layers["logits"] == 1000
+    assert len(atlas.pictures) == 1000 * len(atlas.manifest.seeds)
+    for layer in atlas.manifest.layers:
+        assert atlas.space(layer).vectors.shape == (1000, atlas.manifest.layers[layer])
+        assert np.isfinite(atlas.projection(layer)).all()

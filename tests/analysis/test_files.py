@@ -1,0 +1,65 @@
+"""The shipped data, and files that are written whole or not at all."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from analysis.files import UNFINISHED, find_data, find_shipped_atlas, remove_unfinished, write_whole
+
+
+def test_the_data_lies_in_the_checkout() -> None:
+    root = Path(__file__).resolve().parents[2]
+    assert find_data() == root / "data"
+    assert find_shipped_atlas() == root / "data" / "atlas" / "efficientnet_lite0"
+
+
+def test_a_file_appears_under_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "table.csv"
+    with write_whole(path) as temporary:
+        assert temporary.parent == path.parent
+        assert temporary.suffix == ".csv"
+        assert temporary.name.startswith(UNFINISHED)
+        temporary.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert os.listdir(path.parent) == ["table.csv"]
+
+
+@pytest.mark.parametrize("failure", [ZeroDivisionError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, failure: type[BaseException]) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(failure), write_whole(path) as temporary:
+        temporary.write_text("ne")
+        raise failure
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_file_where_a_folder_should_be_is_named_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "folder").write_text("a file")
+    wanted = tmp_path / "folder" / "a.txt"
+    with pytest.raises(OSError, match=re.escape(str(wanted))) as caught, write_whole(wanted):
+        pytest.fail("there is nowhere to write")
+    assert caught.value.filename == str(wanted)
+    assert (tmp_path / "folder").read_text() == "a file"
+
+
+def test_a_folder_where_the_file_should_be_is_named_and_kept(tmp_path: Path) -> None:
+    wanted = tmp_path / "a.txt"
+    wanted.mkdir()
+    with pytest.raises(IsADirectoryError) as caught, write_whole(wanted) as temporary:
+        temporary.write_text("new")
+    assert caught.value.filename == str(wanted)
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_leftovers_of_a_killed_run_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in (f"{UNFINISHED}1.webp", f"in/deep/{UNFINISHED}2.json", "in/whole.webp"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    remove_unfinished(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "in/whole.webp"]
