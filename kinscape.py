@@ -299,11 +299,6 @@ def build(
     begun = read_manifest(out)
     if begun is not None and begun.source != DRAWN:
         raise UserError(f"{out} holds an atlas of photographs; `kinscape extract` makes those")
-    loaded = load_network(network or (begun.network if begun else DEFAULT_NETWORK), weights=weights, device=device)
-    if begun and begun.recipe and recipe is None and steps is None and size is None and not settings:
-        made = Recipe.from_dict(begun.recipe)
-    else:
-        made = _make_recipe(loaded, recipe or DEFAULT_RECIPE, steps, size, settings or [])
     if classes is not None:
         chosen = sorted({index for name in classes.split(",") for index in find_group(name).indices})
     else:
@@ -311,6 +306,11 @@ def build(
     if seeds is not None and seeds < 1:
         raise UserError(f"cannot draw {seeds} pictures of a class; give 1 or more --seeds")
     numbers = list(range(seeds)) if seeds else begun.seeds if begun else [0]
+    loaded = load_network(network or (begun.network if begun else DEFAULT_NETWORK), weights=weights, device=device)
+    if begun and begun.recipe and recipe is None and steps is None and size is None and not settings:
+        made = Recipe.from_dict(begun.recipe)
+    else:
+        made = _make_recipe(loaded, recipe or DEFAULT_RECIPE, steps, size, settings or [])
     with _show_progress() as on_progress:
         finished = build_atlas(out, loaded, made, classes=chosen, seeds=numbers, on_progress=on_progress)
     _print_finished(finished)

@@ -230,7 +230,8 @@ class Check:
     recognised : float
         The part of them that the network takes for what they were drawn as.
     deviation : float
-        The largest difference from the stored features, in standard deviations of the feature.
+        The largest difference from the stored features, in standard deviations of the feature; features that
+        are constant in the atlas are left out.
     """
 
     space: FeatureSpace
@@ -250,8 +251,9 @@ def remeasure_atlas(atlas: Atlas, network: Network, *, on_progress: Progress) ->
     statistics, verdicts = _measure_drawings(atlas.folder, network, manifest, on_progress=on_progress)
     stored = atlas.space(standardised=False)
     means = statistics.as_tensors()[f"{stored.layer}.mean"].astype(np.float32)
-    spread = np.maximum(stored.vectors.std(0), np.finfo(np.float32).tiny)
-    deviation = float(np.abs((means - stored.vectors) / spread).max())
+    spread = stored.vectors.std(0)
+    varies = spread > 0  # what is constant counts for nothing in the space
+    deviation = float((np.abs(means - stored.vectors)[:, varies] / spread[varies]).max(initial=0.0))
     return Check(replace(stored, vectors=means), len(verdicts.predicted), verdicts.recognised, deviation)
 
 
@@ -428,11 +430,12 @@ def _check_folder(folder: Path, wanted: Manifest, names: Sequence[str]) -> None:
         if folder.is_dir() and any(not path.name.startswith(UNFINISHED) for path in folder.iterdir()):
             raise UserError(f"{folder} is not empty and holds no atlas; give an empty or a new folder")
         return
-    if begun.recipe is not None:
-        # A recipe of an earlier version says nothing of the fields that have come since.
-        begun = replace(begun, recipe=Recipe.from_dict(begun.recipe).as_dict())
     for name in names:
-        if getattr(begun, name) != getattr(wanted, name):
+        there = getattr(begun, name)
+        if name == "recipe" and there is not None:
+            # A recipe of an earlier version says nothing of the fields that have come since.
+            there = Recipe.from_dict(there).as_dict()
+        if there != getattr(wanted, name):
             raise UserError(
                 f"{folder} holds an atlas with other {name}; give the same as it was begun with, or "
                 "another folder with --out"

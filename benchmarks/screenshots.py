@@ -18,7 +18,7 @@ from dashboard.serve import find_address, open_server
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-PINNED = "tabby"
+PINNED = "castle"
 SHOTS = {"map": ("light", 1400, 900), "map-dark": ("dark", 1400, 900)}  # file: scheme, width and height in px
 
 

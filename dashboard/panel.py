@@ -9,7 +9,7 @@ from dash import dcc, html
 from analysis.categories import Category, load_categories
 from dashboard.data import COUNT, AtlasView, Pin, View
 from dashboard.images import picture_address
-from dashboard.parts import aria, lay_group, lay_note
+from dashboard.parts import aria, lay_group, lay_note, lay_symbol
 from dashboard.state import MapState, write_query
 
 
@@ -62,22 +62,21 @@ def _lay_neighbour(view: View, state: MapState, pin: Pin, place: int) -> html.Li
     address = picture_address(atlas, category.index)
     farthest = pin.neighbours[-1].distance
     share = neighbour.distance / farthest if farthest else 0.0
-    astray = html.Span(f"no. {rank} on map", className="kin-astray") if rank > len(pin.neighbours) else None
+    group = category.super_group
+    symbol = lay_symbol(group, title=group, role="img", **aria(label=group))
+    astray = html.Span(f"only no. {rank} on the map", className="kin-astray") if rank > len(pin.neighbours) else None
     bar = html.Span(html.Span(style={"width": f"{share:.1%}"}), className="kin-bar", **aria(hidden="true"))
     parts = [
         html.Img(src=address, alt="", className="kin-thumb") if address else None,
         html.Span(
             [
-                html.Span(category.name, className="kin-name"),
-                html.Span(lay_group(category.super_group), className="kin-about"),
+                html.Span([symbol, html.Span(category.name, className="kin-name")], className="kin-group"),
                 bar,
+                astray,
             ],
             className="kin-told",
         ),
-        html.Span(
-            [html.Span(f"{neighbour.distance:.4g}", title=str(neighbour.distance)), astray],
-            className="kin-distance",
-        ),
+        html.Span(f"{neighbour.distance:#.4g}", className="kin-distance", title=str(neighbour.distance)),
     ]
     return html.Li(dcc.Link(parts, href=write_query(view, replace(state, index=neighbour.index))))
 

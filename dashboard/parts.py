@@ -16,10 +16,14 @@ def aria(**properties: str) -> dict[str, Any]:
 
 def lay_group(group: str) -> html.Span:
     """Lay out a super-group's symbol and name."""
+    return html.Span([lay_symbol(group, **aria(hidden="true")), group], className="kin-group")
+
+
+def lay_symbol(group: str, **properties: Any) -> html.Span:
+    """Lay out a super-group's symbol."""
     style = STYLES[group]
     colours = {"--kin-light": style.light, "--kin-dark": style.dark}
-    symbol = html.Span(className=f"kin-symbol kin-{style.symbol}", style=colours, **aria(hidden="true"))
-    return html.Span([symbol, group], className="kin-group")
+    return html.Span(className=f"kin-symbol kin-{style.symbol}", style=colours, **properties)
 
 
 def lay_note(text: str) -> html.Div:

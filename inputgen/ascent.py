@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from inputgen.canvas import CANVASES, Canvas
+from inputgen.errors import UserError
 from inputgen.network import Network
 from inputgen.objective import Logits
 from inputgen.prior import crop_randomly, draw_views, see
@@ -56,9 +57,10 @@ def climb(network: Network, objective: Logits, recipe: Recipe, streams: Sequence
     recipe : Recipe
         How; its sizes are taken as they are (`Recipe.fit` scales them to a network).
     streams : sequence of torch.Generator
-        The random stream of each picture, which alone decides its start and its views. The same streams,
-        batch and device give the same pictures to the bit; in another batch a picture differs by the
-        floating-point noise of the network's kernels.
+        The random stream of each picture, which alone decides its start and its views; the climb uses it up.
+        New streams of the same keys, in the same batch, give the same pictures to the bit on a CPU; in another
+        batch, or where the device adds in no fixed order (CUDA's gradient of `grid_sample` does), pictures
+        differ by floating-point noise.
 
     Yields
     ------
@@ -104,6 +106,13 @@ def draw(network: Network, objective: Logits, recipe: Recipe, streams: Sequence[
     """Climb to the end and give the (pictures, 3, side, side) pictures, 0..1, on the CPU.
 
     The parameters are those of `climb`.
+
+    Raises
+    ------
+    UserError
+        Where the climb left the numbers, as too large a step size makes it.
     """
     (last,) = deque(climb(network, objective, recipe, streams), maxlen=1)
+    if not last.canvas.values.isfinite().all():
+        raise UserError(f"the climb left the finite numbers; give the recipe {recipe.name!r} smaller step sizes")
     return last.pictures()

@@ -81,6 +81,7 @@ class PixelCanvas:
     """
 
     def __init__(self, recipe: Recipe, streams: Sequence[torch.Generator], device: torch.device) -> None:
+        self.kernel = recipe.kernel
         side, (mean, deviation) = recipe.octaves[0].size, recipe.start
         noise = torch.stack([torch.randn(3, side, side, generator=stream) for stream in streams])
         self.values = (noise * deviation + mean).to(device).requires_grad_()
@@ -100,9 +101,9 @@ class PixelCanvas:
             self.values = resize(self.values, [side, side], antialias=True).requires_grad_()
 
     def blur(self, deviation: float) -> None:
-        """Blur the pictures by the article's 3 x 3 Gaussian of the standard deviation `deviation` (pixels)."""
+        """Blur the pictures by the recipe's kernel with a standard deviation of `deviation` (pixels)."""
         with torch.no_grad():
-            self.values.copy_(gaussian_blur(self.values, [3, 3], [deviation, deviation]))
+            self.values.copy_(gaussian_blur(self.values, [self.kernel] * 2, [deviation] * 2))
 
 
 class FourierCanvas:
@@ -134,8 +135,8 @@ class FourierCanvas:
         rows, columns = torch.fft.fftfreq(side), torch.fft.rfftfreq(side)
         frequency = torch.hypot(rows[:, None], columns[None, :]).clamp(min=1 / side)
         amplitude = frequency**-self.decay
-        # White noise of deviation 1 becomes planes of deviation 0.8 to 0.9 at every side: not 1, since the
-        # frequencies of the first and last column count once, the others twice.
+        # White noise of deviation 1 becomes planes of deviation about 1 at every side: 0.8 to 0.9 where the
+        # spectrum falls, since the first column, with the lowest frequencies, counts once and the rest twice.
         amplitude *= side / (2 * torch.linalg.vector_norm(amplitude))
         self.amplitude = amplitude[..., None].to(self.values.device)
         self.colours = COLOUR_CORRELATION.to(self.values.device)

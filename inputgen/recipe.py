@@ -47,8 +47,8 @@ class Octave:
     crop : int
         Side of the random crop that the network sees at each step, pixels; 0 shows it the whole canvas.
     blur : (float, float)
-        Standard deviation of the Gaussian blur after each step (3 x 3 on the ``"pixels"`` canvas), pixels,
-        which moves as `step_size` does; 0 blurs nothing.
+        Standard deviation of the Gaussian blur after each step, pixels, which moves as `step_size` does; 0
+        blurs nothing.
     """
 
     size: int
@@ -83,6 +83,9 @@ class Recipe:
     start : (float, float)
         Mean and standard deviation of the noise that the canvas starts from: pixel values on the
         ``"pixels"`` canvas; on ``"fourier"`` the mean is not used and the deviation is of the coefficients.
+    kernel : int
+        Side of the Gaussian blur's kernel on the ``"pixels"`` canvas, pixels, odd; on ``"fourier"`` the
+        Gaussian is whole.
     decay : float
         Exponent of the falling spectrum of the ``"fourier"`` canvas: amplitude ~ 1 / frequency ** decay.
     jitter : float
@@ -106,6 +109,7 @@ class Recipe:
     feed: str = "normalised"
     optimiser: str = "adam"
     start: Range = (0.0, 1.0)
+    kernel: int = 3
     decay: float = 1.0
     jitter: float = 0.0
     scaling: Range = (1.0, 1.0)
@@ -123,6 +127,8 @@ class Recipe:
         for field in ("native", "group"):
             if (count := getattr(self, field)) < 1:
                 raise UserError(f"recipe {self.name!r}: {field} is {count}; it is at least 1")
+        if self.kernel < 1 or self.kernel % 2 == 0:
+            raise UserError(f"recipe {self.name!r}: kernel is {self.kernel}; it is an odd number from 1")
         if not 0 < self.scaling[0] <= self.scaling[1]:
             raise UserError(f"recipe {self.name!r}: scaling is {self.scaling}; a rising range above 0 is wanted")
         for octave in self.octaves:

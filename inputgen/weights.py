@@ -174,7 +174,8 @@ def _build_embedded(name: str, weights: Path | None) -> Built:
     state = read_checkpoint(weights)
     module = timm.create_model(EMBEDDED[name])
     own = module.state_dict()
-    if [tensor.shape for tensor in own.values()] == [tensor.shape for tensor in state.values()]:
+    shapes, own_shapes = ([tensor.shape for tensor in tensors.values()] for tensors in (state, own))
+    if state.keys() != own.keys() and shapes == own_shapes:
         # The packages' tensors have names of their own, and timm's order.
         state = dict(zip(own, state.values(), strict=True))
     with _watch_loading(f"{weights} does not fit {name}") as absent:

@@ -210,6 +210,8 @@ def _lay_toolbar(view: View) -> html.Div:
         placeholder=f"Search {len(options):,} categories",
         searchable=True,
         selectFirstOptionOnChange=True,
+        # Else Mantine drops the choice by a timer after opening: where keys come faster than the timer, on a busy
+        # machine, an option stays highlighted that Enter does not take.
         limit=SHOWN_OPTIONS,
         filter={"function": "searchCategories"},
         renderOption={"function": "renderCategory"},

@@ -1,6 +1,5 @@
 """The shipped data, and files that are written whole or not at all."""
 
-import os
 import re
 from pathlib import Path
 
@@ -25,18 +24,22 @@ def test_a_file_appears_under_its_name_only_when_it_is_whole(tmp_path: Path) -> 
         assert not path.exists()
     assert path.read_text() == "whole"
     assert path.stat().st_mode & 0o777 == 0o644
-    assert os.listdir(path.parent) == ["table.csv"]
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("failure", [ZeroDivisionError, KeyboardInterrupt])
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, failure: type[BaseException]) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(failure), write_whole(path) as temporary:
+
+    def fail(temporary: Path) -> None:
         temporary.write_text("ne")
         raise failure
+
+    with pytest.raises(failure), write_whole(path) as temporary:
+        fail(temporary)
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_where_a_folder_should_be_is_named_and_kept(tmp_path: Path) -> None:
@@ -54,7 +57,7 @@ def test_a_folder_where_the_file_should_be_is_named_and_kept(tmp_path: Path) -> 
     with pytest.raises(IsADirectoryError) as caught, write_whole(wanted) as temporary:
         temporary.write_text("new")
     assert caught.value.filename == str(wanted)
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert list(tmp_path.iterdir()) == [wanted]
 
 
 def test_leftovers_of_a_killed_run_are_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_the_panel_of_a_pinned_category_tells_its_ten_nearest(view: View) -> Non
     assert len(rows) == 10
     for row, neighbour in zip(rows, expected, strict=True):
         assert names[neighbour.index] in read_text(row)
-        assert f"{neighbour.distance:.4g}" in read_text(row)
+        assert f"{neighbour.distance:#.4g}" in read_text(row)
         assert str(neighbour.distance) in [getattr(part, "title", None) for part in walk(row)]
         assert find(row, "Img")[0].src.endswith(f"/class/{neighbour.index}.webp")
     picture = find(panel, "Img")[0]
@@ -75,7 +75,7 @@ def test_the_panel_tells_where_the_map_misleads(view: View) -> None:
     pin = view.default.pin("logits", 281)
     assert f"{pin.kept} of these 10 are among the 10 nearest there" in read_text(panel)
     rows = zip(find(panel, "Li"), pin.ranks, strict=True)
-    told = [f"no. {rank} on map" in read_text(row) for row, rank in rows]
+    told = [f"only no. {rank} on the map" in read_text(row) for row, rank in rows]
     assert told == [rank > 10 for rank in pin.ranks]
     assert sum(told) == 10 - pin.kept
 

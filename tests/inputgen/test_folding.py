@@ -230,8 +230,12 @@ class ReadNorm(Pair):
 
 
 class ForeignBias(Pair):
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.ones(4))
+
     def forward(self, inputs: Tensor) -> Any:
-        return self.norm(F.conv2d(inputs, self.convolution.weight, torch.ones(4)))
+        return self.norm(F.conv2d(inputs, self.convolution.weight, self.shift))
 
 
 class TransposedByHand(Pair):

@@ -1,0 +1,456 @@
+"""Building atlases with a network small enough to draw dozens of pictures in a moment."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from analysis import build
+from analysis.activations import measure_tensors
+from analysis.atlas import FEATURES, MANIFEST, PICTURES, PROJECTIONS, Atlas, load_atlas, picture_name
+from analysis.build import build_atlas, extract_atlas, remeasure_atlas
+from analysis.categories import load_categories
+from analysis.files import UNFINISHED
+from analysis.photographs import open_picture
+from inputgen.errors import UserError
+from inputgen.network import Network
+from inputgen.recipe import FOURIER, Recipe
+
+SIDE = 32
+CLASSES = sorted({281, 282, 277, 269, *range(0, 960, 60)})
+SEEDS = [0, 1]
+RECIPE = FOURIER.resize(SIDE).take(2).change({"group": "8"})
+
+
+class Small(nn.Module):
+    """A classifier of the 1,000 classes with eight feature maps."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 4, stride=4)
+        self.head = nn.Linear(8, 1000)
+        random = torch.Generator().manual_seed(seed)
+        for parameter in self.parameters():
+            nn.init.normal_(parameter, std=0.3, generator=random)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.stem(inputs).relu().mean((2, 3)))
+        return logits
+
+
+def make_network(module: nn.Module, **changes: Any) -> Network:
+    facts: dict[str, Any] = {
+        "name": "small",
+        "input_size": SIDE,
+        "resize": 40,
+        "interpolation": "bilinear",
+        "mean": (0.5,) * 3,
+        "std": (0.5,) * 3,
+        "minimum_size": 4,
+        "class_count": 1000,
+        "layers": ("stem",),
+        "weights_hash": "a1" * 32,
+        "device": torch.device("cpu"),
+        "folds": (),
+        "overwritten": frozenset(),
+    }
+    return Network(module=module.eval().requires_grad_(False), **{**facts, **changes})
+
+
+NETWORK = make_network(Small())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def linear_maps() -> Iterator[None]:
+    """Leave out UMAP, which takes long to load and has its own tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "METHODS", ("pca",))
+        yield
+
+
+def ignore(_what: str, _done: int, _total: int) -> None:
+    pass
+
+
+def make(folder: Path, network: Network = NETWORK, recipe: Recipe = RECIPE, **changes: Any) -> Atlas:
+    options: dict[str, Any] = {"classes": CLASSES, "seeds": SEEDS, "on_progress": ignore, **changes}
+    return build_atlas(folder, network, recipe, **options)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an unbroken run builds; not to be changed."""
+    folder = tmp_path_factory.mktemp("unbroken") / "new" / "atlas"
+    make(folder)
+    return folder
+
+
+@pytest.fixture
+def copy(unbroken: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    folder = tmp_path / "atlas"
+    for path in (path for path in unbroken.rglob("*") if path.is_file()):
+        target = folder / path.relative_to(unbroken)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    return folder
+
+
+def read_all(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def stamp(folder: Path) -> dict[str, int]:
+    """Tell the pictures' files apart, even from files of the same content that took their place."""
+    return {str(path.relative_to(folder)): path.stat().st_ino for path in (folder / "pictures").rglob("*.webp")}
+
+
+def list_paths(classes: Sequence[int] = CLASSES, seeds: Sequence[int] = SEEDS) -> list[str]:
+    return [picture_name("class", target, seed) for seed in seeds for target in classes]
+
+
+def read_pictures(folder: Path, paths: Sequence[str]) -> Tensor:
+    values = np.stack([np.asarray(open_picture(folder / path)) for path in paths])
+    return torch.from_numpy(values).permute(0, 3, 1, 2) / 255
+
+
+def test_an_atlas_says_how_it_was_made(unbroken: Path) -> None:
+    manifest = load_atlas(unbroken).manifest
+    assert (manifest.network, manifest.weights, manifest.source) == ("small", "a1" * 32, "drawn")
+    assert manifest.classes == CLASSES
+    assert manifest.seeds == SEEDS
+    assert Recipe.from_dict(manifest.recipe or {}) == RECIPE
+    assert manifest.layers == {"pixels": 3072, "stem": 8, "logits": 1000}
+    assert manifest.default_layer in manifest.layers
+    assert {"torch", "numpy", "kinscape"} <= set(manifest.versions)
+    assert manifest.skipped == {}
+    assert set(read_all(unbroken)) == {MANIFEST, FEATURES, PICTURES, PROJECTIONS, *list_paths()}
+
+
+def test_the_table_of_pictures_holds_what_the_network_says_of_the_files(unbroken: Path) -> None:
+    atlas = load_atlas(unbroken)
+    table = atlas.pictures
+    assert table["path"].tolist() == list_paths()
+    assert set(table["kind"]) == {"class"}
+    assert table["target"].tolist() == CLASSES * 2
+    assert table["expression"].tolist() == [load_categories()[target].name for target in CLASSES] * 2
+    assert table["seed"].tolist() == [0] * len(CLASSES) + [1] * len(CLASSES)
+    logits = NETWORK(NETWORK.normalise(read_pictures(unbroken, list_paths()))).double()
+    targets = torch.tensor(CLASSES * 2)
+    np.testing.assert_allclose(table["logit"], logits[torch.arange(len(targets)), targets], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(table["predicted"], logits.argmax(1))
+    np.testing.assert_allclose(table["probability"], logits.softmax(1).amax(1), rtol=1e-4)
+    assert atlas.manifest.quality["recognised"] == (logits.argmax(1) == targets).double().mean().item()
+    assert atlas.manifest.quality["pictures"] == 2 * len(CLASSES)
+
+
+def test_the_features_are_the_means_over_a_classs_pictures(unbroken: Path) -> None:
+    atlas = load_atlas(unbroken)
+    found = measure_tensors(NETWORK, read_pictures(unbroken, list_paths()), list(atlas.manifest.layers))
+    for layer, values in found.items():
+        of_class = values.reshape(2, len(CLASSES), -1)
+        space = atlas.space(layer, standardised=False)
+        assert space.index.tolist() == CLASSES
+        np.testing.assert_allclose(space.vectors, of_class.mean(0), rtol=2e-3, atol=1e-4)
+    assert atlas.counts().tolist() == [2] * len(CLASSES)
+
+
+def test_every_layer_has_its_maps(unbroken: Path) -> None:
+    atlas = load_atlas(unbroken)
+    for layer in atlas.manifest.layers:
+        vectors = atlas.space(layer).vectors.astype(np.float64)
+        places = atlas.projection(layer, method="pca").astype(np.float64)
+        largest = np.linalg.svd(vectors - vectors.mean(0))[1][:2]
+        np.testing.assert_allclose(np.linalg.norm(places, axis=0), largest, rtol=1e-4)
+
+
+def test_progress_is_told_from_the_start_to_the_end(tmp_path: Path) -> None:
+    told: dict[str, list[tuple[int, int]]] = {}
+
+    def listen(what: str, done: int, total: int) -> None:
+        told.setdefault(what, []).append((done, total))
+
+    make(tmp_path, on_progress=listen)
+    count = 2 * len(CLASSES)
+    assert list(told) == ["drawing", "measuring", "mapping"]
+    assert told["drawing"] == [(0, count), *((done, count) for done in (*range(8, count, 8), count))]
+    assert told["measuring"][-1] == (count, count)
+    assert told["mapping"] == [(1, 3), (2, 3), (3, 3)]
+    told.clear()
+    make(tmp_path, on_progress=listen)
+    assert told["drawing"] == [(count, count)]
+
+
+def stop_at(number: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that is interrupted at its `number`-th call."""
+    calls = 0
+
+    def stopping(*given: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            raise KeyboardInterrupt
+        return function(*given, **options)
+
+    return stopping
+
+
+def test_drawing_goes_on_where_it_was_stopped(unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "save_picture", stop_at(14, build.save_picture))
+        with pytest.raises(KeyboardInterrupt):
+            make(tmp_path)
+    before = stamp(tmp_path)
+    assert len(before) == 13
+    with pytest.raises(UserError, match="is half-built; finish it with `kinscape build"):
+        load_atlas(tmp_path)
+    make(tmp_path)
+    assert read_all(tmp_path) == read_all(unbroken)
+    after = stamp(tmp_path)
+    kept = {path for path in before if after[path] == before[path]}
+    assert kept == set(list_paths()[:8])  # the group that was begun is drawn again as a whole
+
+
+@pytest.mark.parametrize("step", ["measure_files", "save_features", "project", "save_table", "save_manifest"])
+def test_measuring_goes_on_where_it_was_stopped(
+    unbroken: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    before = stamp(copy)
+    with monkeypatch.context() as patch:
+        patch.setattr(build, step, stop_at({"save_manifest": 3, "project": 2}.get(step, 1), getattr(build, step)))
+        with pytest.raises(KeyboardInterrupt):
+            make(copy)
+    with pytest.raises(UserError, match="is half-built"):  # although it was finished before
+        load_atlas(copy)
+    make(copy)
+    assert read_all(copy) == read_all(unbroken)
+    assert stamp(copy) == before
+
+
+def test_a_run_that_was_killed_at_its_first_file_can_be_run_again(unbroken: Path, tmp_path: Path) -> None:
+    (tmp_path / f"{UNFINISHED}abc.json").write_text('{"netw')
+    make(tmp_path)
+    assert read_all(tmp_path) == read_all(unbroken)
+
+
+def test_a_picture_that_was_lost_is_drawn_again_the_same(unbroken: Path, copy: Path) -> None:
+    before = stamp(copy)
+    lost = list_paths()[10]
+    (copy / lost).unlink()
+    make(copy)
+    assert read_all(copy) == read_all(unbroken)
+    after = stamp(copy)
+    assert {path for path in before if after[path] == before[path]} == set(list_paths()) - set(list_paths()[8:16])
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:50]), "could not create decoder|truncated|broken"),
+        (lambda path: path.write_bytes(b""), "cannot identify image file"),
+        (lambda path: Image.new("RGB", (1, 1)).save(path), "it has 1 x 1 px instead of 32 x 32"),
+    ],
+)
+def test_a_damaged_picture_is_named(copy: Path, damage: Callable[[Path], object], reason: str) -> None:
+    bad = copy / list_paths()[3]
+    damage(bad)
+    with pytest.raises(UserError, match=rf"^{bad} cannot be read \(.*({reason}).*\); delete it and run `kinscape"):
+        make(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("network", {"network": replace(NETWORK, name="other")}),
+        ("weights", {"network": replace(NETWORK, weights_hash="b2" * 32)}),
+        ("recipe", {"recipe": RECIPE.take(3)}),
+        ("classes", {"classes": CLASSES[1:]}),
+        ("seeds", {"seeds": [0]}),
+    ],
+)
+def test_atlases_are_not_mixed(copy: Path, name: str, change: dict[str, Any]) -> None:
+    before = read_all(copy)
+    with pytest.raises(UserError, match=rf"^{copy} holds an atlas with other {name}; give the same as it was begun"):
+        make(copy, **change)
+    assert read_all(copy) == before
+
+
+def test_a_recipe_of_before_a_field_came_is_the_same_recipe(copy: Path) -> None:
+    record = json.loads((copy / MANIFEST).read_text())
+    del record["recipe"]["scaling"]
+    (copy / MANIFEST).write_text(json.dumps(record))
+    recipe = replace(RECIPE, scaling=(1.0, 1.0))
+    with pytest.raises(UserError, match="holds an atlas with other recipe"):
+        make(copy)
+    make(copy, recipe=recipe)
+    assert json.loads((copy / MANIFEST).read_text())["recipe"] == recipe.as_dict()
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    reason = rf"^{tmp_path} is not empty and holds no atlas; give an empty or a new folder$"
+    with pytest.raises(UserError, match=reason):
+        make(tmp_path)
+    with pytest.raises(UserError, match=reason):
+        extract(tmp_path, tmp_path)
+    assert read_all(tmp_path) == {"letter.txt": b"dear"}
+
+
+class FixedSize(Small):
+    """Takes pictures of 32 px only, as transformers do."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        assert inputs.shape[-1] == SIDE
+        return super().forward(inputs)
+
+
+@pytest.mark.parametrize(
+    ("network", "recipe", "reason"),
+    [
+        (NETWORK, RECIPE.resize(3), "small takes pictures of at least 4 px; this recipe shows it 3 px"),
+        (make_network(FixedSize()), RECIPE.resize(33), "small cannot take pictures of 33 px; its own size is 32 px"),
+        (
+            make_network(FixedSize()),
+            RECIPE.change({"octaves.0.size": "40", "octaves.0.crop": "32"}),  # drawn in crops, but measured whole
+            "small cannot take pictures of 40 px",
+        ),
+        (make_network(Small(), class_count=10), RECIPE, "small has 10 classes; an atlas needs a network with the 1000"),
+    ],
+)
+def test_what_a_network_cannot_take_is_told_first(
+    tmp_path: Path, network: Network, recipe: Recipe, reason: str
+) -> None:
+    with pytest.raises(UserError, match=reason):
+        make(tmp_path / "new", network, recipe)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_climb_that_leaves_the_numbers_is_told(tmp_path: Path) -> None:
+    module = Small()
+    module.stem.weight.data[0] = torch.nan
+    with pytest.raises(UserError, match=r"^the climb with the recipe fourier ended in values that are not finite"):
+        make(tmp_path, make_network(module))
+    assert list(tmp_path.rglob("*.webp")) == []
+
+
+def test_measuring_again_finds_the_same(unbroken: Path) -> None:
+    before = read_all(unbroken)
+    atlas = load_atlas(unbroken)
+    check = remeasure_atlas(atlas, NETWORK, on_progress=ignore)
+    assert check.pictures == 2 * len(CLASSES)
+    assert check.recognised == atlas.manifest.quality["recognised"]
+    stored = atlas.space(standardised=False)
+    np.testing.assert_allclose(check.space.vectors, stored.vectors, rtol=1e-3, atol=1e-4)
+    assert 0 < check.deviation < 0.2  # standard deviations: what float16 loses of the most constant feature
+    assert read_all(unbroken) == before
+
+
+def test_measuring_again_tells_how_far_a_changed_picture_is_off(copy: Path) -> None:
+    Image.new("RGB", (SIDE, SIDE), "red").save(copy / list_paths()[0])
+    assert remeasure_atlas(load_atlas(copy), NETWORK, on_progress=ignore).deviation > 0.5
+
+
+def test_measuring_again_with_other_weights_is_refused(unbroken: Path) -> None:
+    other = replace(NETWORK, weights_hash="b2" * 32)
+    with pytest.raises(UserError, match=r"was made with other weights of small \(a1a1a1a1a1a1, here b2b2b2b2b2b2\)"):
+        remeasure_atlas(load_atlas(unbroken), other, on_progress=ignore)
+
+
+def extract(photographs: Path, folder: Path, network: Network = NETWORK) -> Atlas:
+    return extract_atlas(photographs, folder, network, precision="float32", on_progress=ignore)
+
+
+def paint_photographs(folder: Path, **colours: Sequence[tuple[int, int, int]]) -> Path:
+    """Write pictures of one colour, for each class its own."""
+    for name, ones in colours.items():
+        (folder / name).mkdir(parents=True)
+        for number, colour in enumerate(ones):
+            Image.new("RGB", (50, 40), colour).save(folder / name / f"{number}.png")
+    return folder
+
+
+def look_at(*colours: tuple[int, int, int]) -> NDArray[np.float32]:
+    """Give the mean of what the network makes of pictures of one colour."""
+    pictures = torch.tensor(colours)[..., None, None].expand(-1, -1, SIDE, SIDE) / 255
+    return np.asarray(measure_tensors(NETWORK, pictures, ["stem"])["stem"].mean(0))
+
+
+def test_photographs_make_the_same_space(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    photographs = paint_photographs(
+        tmp_path / "photographs",
+        red_fox=[(200, 100, 50), (180, 90, 70), (10, 20, 30)],
+        n02123045=[(90, 90, 90)],
+        broccoli=[(0, 200, 0), (10, 100, 10)],
+        airliner=[],
+    )
+    (photographs / "airliner" / "0.jpg").write_text("no picture")
+    (photographs / "n02123045" / "empty.webp").touch()
+    with caplog.at_level(logging.WARNING):
+        atlas = extract(photographs, tmp_path / "atlas")
+    manifest = atlas.manifest
+    assert (manifest.source, manifest.recipe, manifest.seeds) == ("photographs", None, [])
+    assert manifest.classes == [277, 281, 937]  # airliner has no picture that can be read
+    assert atlas.counts().tolist() == [3, 1, 2]
+    expected = [
+        look_at((200, 100, 50), (180, 90, 70), (10, 20, 30)),
+        look_at((90, 90, 90)),
+        look_at((0, 200, 0), (10, 100, 10)),
+    ]
+    vectors = atlas.space("stem", standardised=False).vectors
+    np.testing.assert_allclose(vectors, expected, rtol=2e-3, atol=1e-4)
+    assert manifest.quality["pictures"] == 6
+    assert set(manifest.skipped) == {"airliner/0.jpg", "n02123045/empty.webp"}
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2
+    assert told[0].startswith("skipped n02123045/empty.webp: cannot identify image file")
+    assert len(atlas.pictures) == 0
+    assert atlas.projection("stem", method="pca").shape == (3, 2)
+    assert set(read_all(tmp_path / "atlas")) == {MANIFEST, FEATURES, PICTURES, PROJECTIONS}
+
+
+def test_one_photograph_is_an_atlas(tmp_path: Path) -> None:
+    atlas = extract(paint_photographs(tmp_path / "photographs", tabby=[(9, 9, 9)]), tmp_path / "atlas")
+    assert atlas.manifest.classes == [281]
+    assert atlas.space().vectors.shape == (1, atlas.manifest.layers[atlas.manifest.default_layer])
+
+
+def test_photographs_may_be_read_anew_but_not_by_another_network(tmp_path: Path) -> None:
+    photographs = paint_photographs(tmp_path / "photographs", tabby=[(9, 9, 9)], lion=[(90, 80, 0)])
+    extract(photographs, tmp_path / "atlas")
+    paint_photographs(photographs, red_fox=[(200, 100, 50)])
+    assert extract(photographs, tmp_path / "atlas").manifest.classes == [277, 281, 291]
+    before = read_all(tmp_path / "atlas")
+    with pytest.raises(UserError, match="holds an atlas with other weights"):
+        extract(photographs, tmp_path / "atlas", replace(NETWORK, weights_hash="b2" * 32))
+    with pytest.raises(UserError, match="no pictures in"):
+        extract(tmp_path / "atlas", tmp_path / "atlas")
+    for path in photographs.rglob("*.png"):
+        path.write_text("no picture")
+    with pytest.raises(UserError, match=r"^none of the 3 pictures in .* can be read; the first: cannot identify"):
+        extract(photographs, tmp_path / "atlas")
+    assert read_all(tmp_path / "atlas") == before
+
+
+def test_an_atlas_of_drawings_is_not_taken_for_photographs(copy: Path, tmp_path: Path) -> None:
+    photographs = paint_photographs(tmp_path / "photographs", tabby=[(9, 9, 9)])
+    before = read_all(copy)
+    with pytest.raises(UserError, match="holds an atlas with other source"):
+        extract(photographs, copy)
+    assert read_all(copy) == before
+
+
+def test_a_network_that_gives_no_numbers_is_told(tmp_path: Path) -> None:
+    module = Small()
+    module.head.bias.data[5] = torch.nan
+    photographs = paint_photographs(tmp_path / "photographs", tabby=[(9, 9, 9)])
+    with pytest.raises(UserError, match=r"^small gives activations in logits that are not finite; its weights are"):
+        extract(photographs, tmp_path / "atlas", make_network(module))

@@ -1,0 +1,298 @@
+"""The climb: against the article written out, against closed forms, and on a real network."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import correlate1d
+from torch import Tensor, nn
+
+from inputgen.ascent import Step, climb, draw
+from inputgen.canvas import make_stream
+from inputgen.errors import UserError
+from inputgen.network import Network
+from inputgen.objective import Logits
+from inputgen.recipe import FOURIER, OCTAVES, Octave, Recipe
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.5)
+
+
+def make_network(module: nn.Module, class_count: int) -> Network:
+    """Make a network of a module, fed with `MEAN` and `STD`."""
+    return Network(
+        name="tiny",
+        module=module.requires_grad_(False),
+        input_size=8,
+        resize=8,
+        interpolation="bilinear",
+        mean=MEAN,
+        std=STD,
+        minimum_size=1,
+        class_count=class_count,
+        layers=(),
+        weights_hash="",
+        device=torch.device("cpu"),
+        folds=(),
+        overwritten=frozenset(),
+    )
+
+
+def make_linear(side: int = 8, classes: int = 2) -> tuple[Network, Tensor]:
+    """Make a linear network: its logits are weighted sums of pixels; and its (classes, 3, side, side) weights."""
+    weights = torch.randn(classes, 3, side, side, generator=make_stream(5))
+    module = nn.Sequential(nn.Flatten(), nn.Linear(3 * side**2, classes, bias=False))
+    module[1].weight.data = weights.flatten(1)
+    return make_network(module, classes), weights
+
+
+def make_smooth() -> Network:
+    """Make a small convolutional network without kinks, for pictures of any size."""
+    module = nn.Sequential(
+        nn.Conv2d(3, 6, 5, stride=2), nn.Softplus(), nn.Conv2d(6, 8, 3, padding=1), nn.Softplus(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3),
+    )  # fmt: skip
+    for number, parameter in enumerate(module.parameters()):
+        parameter.data = torch.randn(parameter.shape, generator=make_stream(6, number))
+    return make_network(module, 3)
+
+
+def make_streams(count: int = 2) -> list[torch.Generator]:
+    return [make_stream(0, number) for number in range(count)]
+
+
+def make_descent(side: int = 8, steps: int = 5, **fields: object) -> Recipe:
+    """Plain gradient descent on plain pixels."""
+    octave = Octave(size=side, steps=steps, step_size=(0.5, 0.1))
+    recipe = dataclasses.replace(OCTAVES, shape="logit", octaves=(octave,), start=(0.5, 0.1))
+    return dataclasses.replace(recipe, **fields)  # type: ignore[arg-type]
+
+
+def step_sizes(octave: Octave) -> NDArray[np.float64]:
+    """From the first towards the last, which the step after the last would have."""
+    return np.linspace(*octave.step_size, octave.steps, endpoint=False)
+
+
+# The article
+
+
+def resize_bilinearly(picture: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    """Larger, between the centres of pixels; NumPy's interpolation of each axis."""
+    old = picture.shape[-1]
+    places = (np.arange(side) + 0.5) * old / side - 0.5
+    matrix = np.stack([np.interp(places, np.arange(old), row) for row in np.eye(old)], axis=1)
+    return np.asarray(matrix @ picture @ matrix.T)
+
+
+def draw_as_the_article(
+    network: Network,
+    target: int,
+    stream: torch.Generator,
+    *,
+    sides: tuple[int, int],
+    crop: int,
+    counts: tuple[int, int],
+) -> NDArray[np.float64]:
+    """Follow the article's procedure for one picture, written out in NumPy; only the gradient is torch's."""
+    picture = torch.randn(3, sides[0], sides[0], generator=stream).double().numpy() / 20 + 0.7
+    module = network.module
+    for side, size, count, step_size, sigma in (
+        (sides[0], sides[0], counts[0], (1.5, 1.0), (2.4, 0.8)),
+        (sides[1], crop, counts[1], (1.3, 0.45), (1.5, 0.4)),
+    ):
+        if picture.shape[-1] != side:
+            picture = resize_bilinearly(picture, side)
+        for i in range(count):
+            top, left = 0, 0
+            if size < side:
+                top, left = torch.randint(side - size + 1, (2,), generator=stream).tolist()
+            seen = torch.tensor(picture[:, top : top + size, left : left + size]).float().requires_grad_()
+            loss = torch.abs(200 - module(seen[None])[0, target])
+            loss.backward()  # type: ignore[no-untyped-call]
+            assert seen.grad is not None
+            rate = (step_size[0] * (count - i) + step_size[1] * i) / count
+            picture[:, top : top + size, left : left + size] -= rate * seen.grad.double().numpy()
+            deviation = (sigma[0] * (count - i) + sigma[1] * i) / count
+            kernel = np.exp(-(np.array([-1.0, 0.0, 1.0]) ** 2) / (2 * deviation**2))
+            kernel /= kernel.sum()
+            for axis in (1, 2):
+                picture = correlate1d(picture, kernel, axis=axis, mode="mirror")
+    return picture
+
+
+def test_octaves_is_the_articles_procedure() -> None:
+    """Small sizes and few steps, all else as it stands: the same noise and crops end in the same pictures."""
+    network, recipe = make_smooth(), OCTAVES.resize(49).take(36)
+    assert [(octave.size, octave.crop, octave.steps) for octave in recipe.octaves] == [(30, 0, 11), (49, 47, 25)]
+    first, *_, last = climb(network, Logits.of_classes([2, 0], 3), recipe, make_streams())
+    pictures = last.canvas.render().detach()
+    for position, (target, stream) in enumerate(zip([2, 0], make_streams(), strict=True)):
+        expected = draw_as_the_article(network, target, stream, sides=(30, 49), crop=47, counts=(11, 25))
+        np.testing.assert_allclose(pictures[position], expected, atol=2e-5)
+        assert last.logits[position, target] > first.logits[position, target] + 3
+    assert not ((pictures >= 0) & (pictures <= 1)).all()  # the article does not clip while it climbs
+
+
+# Closed forms
+
+
+@pytest.mark.parametrize("feed", ["unit", "normalised"])
+def test_descent_on_a_linear_network(feed: str) -> None:
+    """x_n = x_0 + the sum of the step sizes times w: every picture, every logit and the falling loss are known."""
+    network, weights = make_linear()
+    recipe = make_descent(feed=feed)
+    facts = (MEAN, STD) if feed == "normalised" else ((0.0,), (1.0,))
+    mean, std = (torch.tensor(fact).view(-1, 1, 1) for fact in facts)
+    targets = [1, 0]
+    start = torch.stack([torch.randn(3, 8, 8, generator=stream) for stream in make_streams()]) / 10 + 0.5
+    slope = weights[targets] / std
+    steps = climb(network, Logits.of_classes(targets, 2), recipe, make_streams())
+    travelled, before = 0.0, torch.full((2,), -torch.inf)
+    for number, (step, size) in enumerate(zip(steps, step_sizes(recipe.octaves[0]), strict=True), start=1):
+        expected = ((start + travelled * slope - mean) / std).flatten(1) @ weights.flatten(1).T
+        torch.testing.assert_close(step.logits, expected, rtol=1e-4, atol=1e-3)
+        climbed = step.logits[[0, 1], targets]
+        assert (climbed > before).all()
+        travelled, before = travelled + size, climbed
+        torch.testing.assert_close(step.canvas.render().detach(), start + travelled * slope, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(step.pictures(), (start + travelled * slope).clamp(0, 1), rtol=0, atol=1e-3)
+        assert (step.number, step.count, step.logits.requires_grad) == (number, 5, False)
+    assert travelled == pytest.approx(0.5 + 0.42 + 0.34 + 0.26 + 0.18)
+
+
+def test_distance_stops_at_the_goal() -> None:
+    """|goal - logit| falls by its step to nearly nothing, then swings about the goal by no more than a step."""
+    network, weights = make_linear()
+    square = float(weights[0].square().sum())
+    octave = Octave(size=8, steps=40, step_size=(0.02, 0.02))
+    recipe = make_descent(octaves=(octave,), shape="distance", goal=60.0)
+    trace = [step.logits[0, 0].item() for step in climb(network, Logits.of_classes([0], 2), recipe, make_streams(1))]
+    rise = 0.02 * square
+    below = [logit for logit in trace if logit < 60]
+    np.testing.assert_allclose(np.diff(trace[: int((60 - trace[0]) / rise) + 1]), rise, rtol=1e-3)
+    assert len(below) > 10
+    assert max(abs(60 - logit) for logit in trace[-10:]) <= rise * 1.001
+
+
+def test_adam_on_a_linear_network() -> None:
+    """Where the gradient stays as it is, Adam takes a full step in every pixel's own direction."""
+    network, weights = make_linear()
+    recipe = make_descent(optimiser="adam")
+    start = torch.randn(3, 8, 8, generator=make_stream(0, 0)) / 10 + 0.5
+    *_, last = climb(network, Logits.of_classes([0], 2), recipe, make_streams(1))
+    expected = start + step_sizes(recipe.octaves[0]).sum() * weights[0].sign()
+    torch.testing.assert_close(last.canvas.render()[0].detach(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_gradient_comes_back_through_the_view() -> None:
+    """Pictures that are always seen mirrored climb the mirrored weights."""
+    network, weights = make_linear()
+    recipe = make_descent(steps=1, flip=1.0)
+    for step in climb(network, Logits.of_classes([0], 2), recipe, make_streams(1)):
+        torch.testing.assert_close(step.canvas.values.grad, -weights[:1].flip(3), atol=1e-5, rtol=0)
+
+
+def test_crop_changes_only_what_was_seen() -> None:
+    """A step on a crop leaves the rest of the picture as it was, to the bit."""
+    network, weights = make_linear(side=5)
+    recipe = make_descent(octaves=(Octave(size=8, steps=1, step_size=(1.0, 1.0), crop=5),))
+    stream = make_stream(0, 0)
+    start = torch.randn(3, 8, 8, generator=stream) * 0.1 + 0.5
+    top, left = torch.randint(4, (2,), generator=stream).tolist()
+    (step,) = climb(network, Logits.of_classes([0], 2), recipe, make_streams(1))
+    moved = step.canvas.render()[0].detach() - start
+    torch.testing.assert_close(moved[:, top : top + 5, left : left + 5], weights[0], atol=1e-5, rtol=0)
+    moved[:, top : top + 5, left : left + 5] = 0
+    assert not moved.any()
+
+
+def test_octaves_resize_and_blur_alone() -> None:
+    """Steps of size 0 leave the start, enlarged; a blur that rises from nothing begins with its second step."""
+    network = make_smooth()
+    octaves = (
+        Octave(size=10, steps=0, step_size=(0.0, 0.0)),
+        Octave(size=15, steps=1, step_size=(0.0, 0.0)),
+        Octave(size=20, steps=2, step_size=(0.0, 0.0), blur=(0.0, 1.0)),
+    )
+    stream = make_stream(0, 0)
+    expected = torch.randn(3, 10, 10, generator=stream).double().numpy() * 0.1 + 0.5
+    sharp, same, soft = (
+        step.canvas.render()[0].detach().numpy().copy()
+        for step in climb(network, Logits.of_classes([0], 3), make_descent(octaves=octaves), make_streams(1))
+    )
+    expected = resize_bilinearly(expected, 15)
+    np.testing.assert_allclose(sharp, expected, atol=1e-5)
+    expected = resize_bilinearly(expected, 20)
+    np.testing.assert_allclose(same, expected, atol=1e-5)
+    side = np.exp(-0.5 / 0.5**2)  # half way from 0 to 1
+    for axis in (1, 2):
+        expected = correlate1d(expected, np.array([side, 1, side]) / (1 + 2 * side), axis=axis, mode="mirror")
+    np.testing.assert_allclose(soft, expected, atol=1e-5)
+
+
+def test_draw_is_the_end_of_the_climb() -> None:
+    network, objective = make_smooth(), Logits.of_classes([1, 2], 3)
+    recipe = FOURIER.resize(16).take(4)
+    *_, last = climb(network, objective, recipe, make_streams())
+    pictures = draw(network, objective, recipe, make_streams())
+    assert torch.equal(pictures, last.pictures())
+    assert (pictures.shape, pictures.requires_grad) == ((2, 3, 16, 16), False)
+    assert 0 <= pictures.min() < pictures.max() <= 1
+
+
+def test_draw_refuses_a_climb_that_leaves_the_numbers() -> None:
+    network, _ = make_linear()
+    recipe = dataclasses.replace(make_descent(steps=3), octaves=(Octave(size=8, steps=3, step_size=(1e38, 1e38)),))
+    with pytest.raises(UserError, match="left the finite numbers; give the recipe 'octaves' smaller step sizes"):
+        draw(network, Logits(torch.tensor([[1e10, -1e10]])), recipe, make_streams(1))
+
+
+def test_weights_stay_as_they_are() -> None:
+    network = make_smooth()
+    before = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
+    draw(network, Logits.of_classes([1], 3), FOURIER.resize(16).take(3), make_streams(1))
+    after = network.module.state_dict()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert all(parameter.grad is None for parameter in network.module.parameters())
+
+
+# A real network
+
+
+def climb_classes(network: Network, recipe: Recipe, targets: list[int]) -> Step:
+    """Climb to the end, each class with its own stream."""
+    streams = [make_stream(0, target) for target in targets]
+    *_, last = climb(network, Logits.of_classes(targets, network.class_count), recipe, streams)
+    return last
+
+
+@pytest.mark.parametrize("recipe", [FOURIER.resize(64).take(1), OCTAVES.resize(64).take(1)], ids=["fourier", "octaves"])
+def test_first_gradient_is_the_pictures_own(lite0: Network, recipe: Recipe) -> None:
+    """Alone or among others: equal to floating-point noise."""
+    targets = [130, 281, 404, 933]
+    together = climb_classes(lite0, recipe, targets).canvas.values.grad
+    assert together is not None
+    for position, target in enumerate(targets[:2]):
+        alone = climb_classes(lite0, recipe, [target]).canvas.values.grad
+        assert alone is not None
+        assert alone.norm() > 0
+        assert (together[position] - alone[0]).norm() <= 1e-4 * alone.norm()
+
+
+def test_same_class_recognised_alone_and_in_a_batch(lite0: Network) -> None:
+    recipe = FOURIER.resize(64).take(32)
+    targets = [340, 963]  # zebra, pizza
+    together = climb_classes(lite0, recipe, targets).pictures()
+    alone = climb_classes(lite0, recipe, [340]).pictures()
+    with torch.no_grad():
+        logits = lite0(lite0.normalise(torch.cat([together, alone])))
+    assert logits.argmax(1).tolist() == [340, 963, 340]
+
+
+def test_same_seed_and_batch_are_the_same_bits(lite0: Network) -> None:
+    recipe = FOURIER.resize(64).take(2)
+    first, again = (climb_classes(lite0, recipe, [281, 404]).pictures() for _ in range(2))
+    assert torch.equal(first, again)
+    other = draw(lite0, Logits.of_classes([281, 404], 1000), recipe, [make_stream(1, 281), make_stream(0, 404)])
+    assert (other[0] - first[0]).abs().max() > 0.1

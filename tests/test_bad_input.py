@@ -1,0 +1,369 @@
+"""Bad input, command by command: one clear line, exit status 2, and nothing lost."""
+
+import json
+import os
+import pickle
+import resource
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+
+import kinscape
+from analysis.atlas import FEATURES, FORMAT, MANIFEST, PROJECTIONS, load_atlas, save_features
+from analysis.files import UNFINISHED
+from tests.conftest import AtlasFactory
+
+Refuse = Callable[..., str]
+
+
+@pytest.fixture
+def refuse(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Refuse:
+    """Run a command that is refused in the test's folder, and give the line that it says."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> str:
+        before = read_all(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["kinscape", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            kinscape.main()
+        printed = capsys.readouterr()
+        assert (ended.value.code, printed.out) == (2, "")
+        assert printed.err.startswith("kinscape: ")
+        assert printed.err.endswith("\n")
+        assert printed.err.count("\n") == 1
+        assert read_all(tmp_path) == before
+        return printed.err.removeprefix("kinscape: ").removesuffix("\n")
+
+    return run
+
+
+def read_all(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def atlas(tiny_atlas: AtlasFactory, tmp_path: Path) -> Path:
+    """An atlas that a test may damage."""
+    return tiny_atlas(tmp_path / "atlas")
+
+
+def edit_manifest(folder: Path, **values: Any) -> None:
+    record = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps(record | values))
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["closer", "cat", "fox", "wulf"], "unknown category 'wulf'; did you mean: wolf"),
+        (["closer", "cat", "fox", "xqzw"], "unknown category 'xqzw'; "),
+        (["closer", "crane", "fox", "wolf"], "'crane' is a word of 2 classes; write 'crane (wading bird)' or 'crane ("),
+        (["closer", "", "fox", "wolf"], "the name of a category is empty"),
+        (["closer", "cat\nfox", "fox", "wolf"], "unknown category 'cat fox'"),
+        (["closer", "cat", "fox", "fox"], "'fox' is named twice; name three different things"),
+        (["closer", "n00000001", "fox", "wolf"], "no class, and no group of classes, has the WordNet id 'n00000001'"),
+        (["closer", "cat", "fox", "goldfish"], "goldfish"),  # which the tiny atlas lacks
+        (["closer", "cat", "fox", "wolf", "--metric", "manhattan"], "unknown metric 'manhattan'; choose one of: eucl"),
+        (["nearest", "tabby", "--metric", "Cosine"], "unknown metric 'Cosine'; choose one of: euclidean, cityblock"),
+        (["nearest", "tabby", "--layer", "blocks.9"], "unknown layer 'blocks.9'; this atlas has: blocks.2, logits"),
+        (["nearest", "tabby", "-n", "0"], "cannot give 0 neighbours; ask for 1 or more"),
+        (["nearest", "tabbby"], "unknown category 'tabbby'; did you mean: tabby"),
+        (["distance", "tabby", "great white shark"], "great white shark"),
+        (["export", "distances", "d.npz", "--metric", "l2"], "unknown metric 'l2'"),
+        (["export", "features", "f.npz", "--layer", "Logits"], "unknown layer 'Logits'; this atlas has: blocks.2, "),
+        (["export", "projection", "p.csv", "--layer", "pixels"], "this atlas has no umap map of layer 'pixels'; it "),
+        (["export", "distances", "d.txt"], "cannot tell the format of 'd.txt'; end it in one of: .csv, .parquet, .npz"),
+        (["export", "pictures", "table"], "cannot tell the format of 'table'; end it in one of"),
+        (["serve", "--port", "70000"], "no port 70000; choose one from 1 to 65535"),
+    ],
+)
+def test_what_an_atlas_cannot_answer(refuse: Refuse, atlas: Path, command: list[str], message: str) -> None:
+    assert message in refuse(*command, "--atlas", atlas)
+
+
+ASK = [
+    ["closer", "cat", "fox", "wolf"],
+    ["nearest", "tabby"],
+    ["distance", "tabby", "red fox"],
+    ["info"],
+    ["export", "distances", "d.csv"],
+    ["serve", "--port", "0"],
+]
+
+
+@pytest.mark.parametrize("command", ASK, ids=lambda command: command[0])
+def test_what_is_no_atlas(refuse: Refuse, atlas: Path, tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "file").write_text("")
+    for missing in (tmp_path / "nowhere", tmp_path, tmp_path / "file"):
+        assert refuse(*command, "--atlas", missing) == (
+            f"no atlas at {missing}: a folder with atlas.json is wanted, as `kinscape build` makes it"
+        )
+    edit_manifest(atlas, finished=False)
+    assert refuse(*command, "--atlas", atlas) == (
+        f"the atlas {atlas} is half-built; finish it with `kinscape build --out {atlas}`"
+    )
+    edit_manifest(atlas, finished=True, format=FORMAT + 1)
+    assert refuse(*command, "--atlas", atlas) == (
+        f"the atlas {atlas} has format {FORMAT + 1}, newer than this kinscape reads ({FORMAT}); upgrade kinscape"
+    )
+    whole = (atlas / MANIFEST).read_text()
+    for damaged in (whole[: len(whole) // 2], "", "null"):
+        (atlas / MANIFEST).write_text(damaged)
+        assert f"the atlas {atlas} is damaged: atlas.json cannot be read" in refuse(*command, "--atlas", atlas)
+
+
+@pytest.mark.parametrize("command", ASK[:3] + ASK[4:5], ids=lambda command: command[0])
+def test_damaged_features(refuse: Refuse, atlas: Path, command: list[str]) -> None:
+    beginning = f"the atlas {atlas} is damaged: features.safetensors"
+    count = len(load_atlas(atlas).manifest.classes)
+    save_features(atlas, {"logits.mean": np.full((count, 10), np.nan)})
+    assert refuse(*command, "--atlas", atlas).startswith(f"{beginning}: layer logits holds values that are not finite")
+    save_features(atlas, {"logits.mean": np.zeros((count - 1, 10))})
+    assert refuse(*command, "--atlas", atlas).startswith(f"{beginning}: layer logits has shape")
+    (atlas / FEATURES).write_bytes((atlas / FEATURES).read_bytes()[:-9])
+    assert refuse(*command, "--atlas", atlas).startswith(beginning)
+    (atlas / FEATURES).unlink()
+    assert refuse(*command, "--atlas", atlas).startswith(f"{beginning} is missing; measure it again with")
+
+
+def test_damaged_tables(refuse: Refuse, atlas: Path) -> None:
+    (atlas / PROJECTIONS).write_bytes(b"PAR1")
+    assert f"the atlas {atlas} is damaged: projections.parquet: " in refuse(
+        "export", "projection", "p.npz", "--atlas", atlas
+    )
+
+
+def test_export_to_where_nothing_can_be_written(refuse: Refuse, atlas: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder.csv").mkdir()
+    wanted = tmp_path / "file" / "d.csv"
+    told = refuse("export", "distances", wanted, "--atlas", atlas)
+    assert told in (f"{wanted}: Not a directory", f"{wanted}: File exists")
+    wanted = tmp_path / "folder.csv"
+    assert refuse("export", "distances", wanted, "--atlas", atlas) == f"{wanted}: Is a directory"
+
+
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """Let no file grow beyond `room` bytes: what a full disk does, for any user and on any file system."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "npz"])
+@pytest.mark.parametrize("item", ["distances", "features", "projection", "pictures"])
+def test_export_to_a_full_disk_keeps_what_was_there(
+    refuse: Refuse, atlas: Path, tmp_path: Path, item: str, suffix: str
+) -> None:
+    file = tmp_path / f"old.{suffix}"
+    file.write_text("old")
+    with full_disk(500):
+        told = refuse("export", item, file, "--atlas", atlas)
+    assert told == f"{file}: File too large"
+    assert file.read_text() == "old"
+
+
+def test_a_port_in_use(refuse: Refuse, atlas: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = refuse("serve", "--atlas", atlas, "--port", port)
+    assert told == f"port {port} is in use; choose another with --port"
+
+
+ABSENT = "mps" if torch.cuda.is_available() else "cuda"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--network", "efficientnet_lite9"], "unknown network 'efficientnet_lite9': near it are efficientnet_lite"),
+        (["--network", "timm/none"], "unknown network 'timm/none': near it are"),
+        (["--device", "tpu"], "unknown device 'tpu': choose one of auto, cpu, cuda, mps"),
+        (["--device", ABSENT], f"there is no {ABSENT} device here: choose cpu or auto"),
+        (["--classes", "tabby,unicorm"], "unknown category 'unicorm'; did you mean"),
+        (["--classes", "tabby,"], "the name of a category is empty"),
+        (["--seeds", "0"], "cannot draw 0 pictures of a class; give 1 or more --seeds"),
+        (["--seeds", "-3"], "cannot draw -3 pictures of a class"),
+        (["--steps", "0"], "a climb needs at least 1 step; got 0"),
+        (["--size", "0"], "a picture's side is at least 1 px; got 0"),
+        (["--size", "1"], "efficientnet_lite0 takes pictures of at least 32 px; this recipe shows it 1 px"),
+        (["--recipe", "oktaves"], "unknown recipe 'oktaves'; there are: fourier, octaves; or give a .json file"),
+        (["--recipe", "none.json"], "cannot read the recipe none.json: No such file or directory"),
+        (["--set", "rotation"], "--set takes FIELD=VALUE, as rotation=5; got 'rotation'"),
+        (["--set", "nonsense=1"], "a recipe has no field 'nonsense'; it has: name, native, "),
+        (["--set", "rotation=fast"], "the recipe's field 'rotation' takes a finite number; got 'fast'"),
+        (["--set", "rotation=NaN"], "the recipe's field 'rotation' takes a finite number; got nan"),
+        (["--set", "octaves.0.step_size=[NaN,1]"], "the recipe's field 'step_size' takes a finite number; got nan"),
+        (["--set", "octaves.7.steps=3"], "a recipe has no field 'octaves.7.steps'"),
+        (["--set", "octaves=5"], "octaves"),
+        (["--set", "group=0"], "group is 0"),
+        (["--set", "canvas=oil"], "canvas is 'oil'; it can be fourier, pixels"),
+    ],
+)
+def test_what_cannot_be_built(refuse: Refuse, tmp_path: Path, options: list[str], message: str) -> None:
+    assert message in refuse("build", "--out", tmp_path / "atlas", *options)
+    assert not (tmp_path / "atlas").exists()
+
+
+class Harm:
+    """What a pickle of runs when it is read."""
+
+    def __init__(self, call: Callable[..., object], *arguments: str) -> None:
+        self.call = call, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str, ...]]:
+        return self.call
+
+
+def test_weights_that_are_none(refuse: Refuse, tmp_path: Path) -> None:
+    proof = tmp_path / "proof"
+    torch.save(timm.create_model("resnet10t").state_dict(), "other.pth")
+    torch.save({"state_dict": Harm(open, str(proof), "w")}, "harmful.pth")
+    torch.save(Harm(os.mkdir, str(proof)), "worse.pth")
+    Path("plain.pth").write_bytes(pickle.dumps(Harm(os.mkdir, str(proof))))
+    Path("short.pth").write_bytes(Path("other.pth").read_bytes()[:100_000])
+    Path("short.safetensors").write_bytes(b"\x10")
+    Path("empty.pth").touch()
+    Path("folder").mkdir()
+    for file, message in {
+        "other.pth": "other.pth does not fit efficientnet_lite0",
+        "short.pth": "short.pth is truncated, damaged or no checkpoint; give a .pth or .safetensors file",
+        "short.safetensors": "short.safetensors is truncated, damaged or no checkpoint",
+        "empty.pth": "empty.pth is truncated, damaged or no checkpoint",
+        "harmful.pth": "harmful.pth is refused: it holds more than tensors",
+        "worse.pth": "worse.pth is ",
+        "plain.pth": "plain.pth is ",
+        "gone.pth": "gone.pth does not exist; give a .pth or .safetensors file",
+        "folder": "folder is a folder; give a .pth or .safetensors file",
+    }.items():
+        assert refuse("build", "--out", "atlas", "--weights", file).startswith(message)
+        assert refuse("extract", ".", "--out", "atlas", "--weights", file).startswith(message)
+    assert not proof.exists()
+    assert not Path("atlas").exists()
+
+
+def test_the_harmful_pickles_do_their_harm_where_they_are_trusted(tmp_path: Path) -> None:
+    proofs = tmp_path / "a", tmp_path / "b"
+    pickle.loads(pickle.dumps(Harm(os.mkdir, str(proofs[0]))))
+    pickle.loads(pickle.dumps(Harm(open, str(proofs[1]), "w"))).close()
+    assert all(proof.exists() for proof in proofs)
+
+
+def test_weights_that_are_no_numbers(refuse: Refuse, tmp_path: Path) -> None:
+    state = timm.create_model("tf_efficientnet_lite0").state_dict()
+    state["conv_stem.weight"].fill_(torch.nan)
+    torch.save(state, tmp_path / "nan.pth")
+    (tmp_path / "photographs" / "tabby").mkdir(parents=True)
+    Image.new("RGB", (50, 50)).save(tmp_path / "photographs" / "tabby" / "a.png")
+    told = refuse("extract", "photographs", "--out", "atlas", "--weights", "nan.pth", "--device", "cpu")
+    assert told == "efficientnet_lite0 gives activations in bn1 that are not finite; its weights are damaged"
+
+
+def test_building_where_something_else_is(refuse: Refuse, tmp_path: Path, tiny_atlas: AtlasFactory) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert refuse("build", "--out", "file/atlas").startswith("file/atlas/atlas.json: ")
+    assert refuse("build", "--out", "file").startswith("file/atlas.json: ")
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "a.txt").write_text("dear")
+    assert refuse("build", "--out", "letters") == (
+        "letters is not empty and holds no atlas; give an empty or a new folder"
+    )
+    tiny_atlas(tmp_path / "photographs", pictures=False)
+    assert refuse("build", "--out", "photographs") == (
+        "photographs holds an atlas of photographs; `kinscape extract` makes those"
+    )
+    tiny_atlas(tmp_path / "drawn")
+    options = ["--network", "efficientnet_lite0", "--recipe", "fourier"]
+    assert refuse("build", "--out", "drawn", *options).startswith("drawn holds an atlas with other network; give the")
+    # What is given counts, also where it is nothing; what is not given is taken from the atlas.
+    assert refuse("build", "--out", "drawn", *options[:2], "--steps", 0) == "a climb needs at least 1 step; got 0"
+    (tmp_path / "drawn" / MANIFEST).write_text("{")
+    assert "is damaged: atlas.json cannot be read" in refuse("build", "--out", "drawn")
+
+
+def test_building_on_a_full_disk(refuse: Refuse, tmp_path: Path) -> None:
+    options = ["--classes", "fox", "--size", "64", "--steps", "1", "--device", "cpu"]
+    with full_disk(100):
+        assert refuse("build", "--out", "atlas", *options) == "atlas/atlas.json: File too large"
+    assert list((tmp_path / "atlas").iterdir()) == []
+
+
+def make_photographs(folder: Path) -> Path:
+    (folder / "photographs" / "tabby").mkdir(parents=True)
+    return folder / "photographs"
+
+
+def test_photographs_that_are_none(refuse: Refuse, tmp_path: Path) -> None:
+    extract = ["extract", "photographs", "--out", "atlas", "--device", "cpu"]
+    assert refuse(*extract) == (
+        "no folder at photographs; a folder with one folder of pictures for each class is wanted"
+    )
+    photographs = make_photographs(tmp_path)
+    assert refuse(*extract).startswith("no pictures in photographs; wanted is a folder for each class, named by")
+    (photographs / "tabby" / "notes.txt").write_text("no picture")
+    assert refuse(*extract).startswith("no pictures in photographs; ")
+    (photographs / "tabby" / "notes.jpg").write_text("no picture")
+    assert refuse(*extract).startswith(
+        "none of the 1 pictures in photographs can be read; the first: cannot identify image file"
+    )
+    (photographs / "tabby" / "empty.png").touch()
+    Image.new("RGB", (50, 40)).save(photographs / "tabby" / "short.jpg")
+    short = (photographs / "tabby" / "short.jpg").read_bytes()
+    (photographs / "tabby" / "short.jpg").write_bytes(short[: len(short) // 2])
+    assert refuse(*extract).startswith("none of the 3 pictures in photographs can be read; the first: ")
+    assert refuse(*extract, "--precision", "half") == (
+        "unknown precision 'half'; choose one of: auto, float32, bfloat16"
+    )
+    (photographs / "fox").mkdir()
+    (photographs / "fox" / "a.jpg").touch()
+    assert "is not named after one class: 'fox' is a group of 4" in refuse(*extract)
+
+
+def test_extracting_to_where_nothing_can_be_written(refuse: Refuse, tmp_path: Path, tiny_atlas: AtlasFactory) -> None:
+    photographs = make_photographs(tmp_path)
+    Image.new("RGB", (50, 40)).save(photographs / "tabby" / "a.png")
+    extract = ["extract", "photographs", "--device", "cpu", "--out"]
+    (tmp_path / "file").write_text("in the way")
+    assert refuse(*extract, "file") == "file: File exists"
+    tiny_atlas(tmp_path / "drawn")
+    assert refuse(*extract, "drawn").startswith("drawn holds an atlas with other source; give")
+    with full_disk(100):
+        assert refuse(*extract, "atlas") == "atlas/atlas.json: File too large"
+    assert not list(tmp_path.rglob(f"{UNFINISHED}*"))
+
+
+def test_odd_photographs_are_photographs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = make_photographs(tmp_path) / "tabby"
+    Image.new("CMYK", (30, 20), (10, 200, 30, 0)).save(folder / "cmyk.jpg")
+    Image.fromarray(np.full((20, 30), 40_000, np.uint16)).save(folder / "sixteen bits.png")
+    frames = [Image.new("P", (20, 20), colour) for colour in range(3)]
+    frames[0].save(folder / "animated.gif", save_all=True, append_images=frames[1:])
+    Image.new("RGB", (1, 1), "red").save(folder / "one pixel.webp")
+    Image.new("RGBA", (3, 999), (1, 2, 3, 4)).save(folder / "thin.png")
+    (folder / "text.jpg").write_text("no picture")
+    out = tmp_path / "atlas"
+    arguments = ["kinscape", "extract", str(folder.parent), "--out", str(out), "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as ended:
+        kinscape.main()
+    assert ended.value.code == 0
+    assert "skipped 1 files that could not be read" in capsys.readouterr().out
+    atlas = load_atlas(out)
+    assert list(atlas.manifest.skipped) == ["tabby/text.jpg"]
+    assert atlas.counts().tolist() == [5]
+    assert atlas.manifest.classes == [281]

@@ -1,0 +1,420 @@
+"""The command line: what every command prints and writes, and how it ends."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.spatial.distance import cdist
+
+import kinscape
+from analysis.atlas import DRAWN, FEATURES, MANIFEST, PICTURES, PROJECTIONS, load_atlas
+from analysis.categories import find_group, load_categories
+from analysis.closer import find_closer
+from analysis.distances import distance_matrix
+from analysis.files import UNFINISHED
+from analysis.neighbours import find_nearest
+from tests.conftest import TINY_CLASSES, AtlasFactory
+
+ROOT = Path(kinscape.__file__).parent
+CLASSES = "cat,fox,wolf,turtle,bear,crab"
+GROUP = 8
+BUILD = ["build", "--classes", CLASSES, "--size", "64", "--steps", "2", "--set", f"group={GROUP}", "--device", "cpu"]
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command that ends well, and give what it prints."""
+
+    def run_command(*arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["kinscape", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            kinscape.main()
+        printed = capsys.readouterr()
+        assert (ended.value.code, printed.err) == (0, "")
+        return printed.out
+
+    return run_command
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_atlas: AtlasFactory) -> Path:
+    folder = tiny_atlas()
+    recipe = {"name": "fourier", "octaves": [{"size": 160, "steps": 48}]}
+    quality = {"pictures": 60, "recognised": 0.95, "reported": 0.4, "chance": 0.1}
+    edit_manifest(folder, recipe=recipe, quality=quality, versions={"torch": "2.9"})
+    return folder
+
+
+def edit_manifest(folder: Path, **values: Any) -> None:
+    record = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps(record | values))
+
+
+def start(code: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process of its own."""
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_command(run: Run) -> None:
+    told = run("--help")
+    for command in (
+        "closer", "nearest", "distance", "info", "networks", "export", "build", "extract", "serve", "demo",
+    ):  # fmt: skip
+        assert f" {command} " in told
+    assert "Answer whether A is closer to B or to C." in told
+    assert "--atlas" in run("closer", "-h")
+
+
+def test_the_module_is_the_command(tiny: Path) -> None:
+    arguments = [sys.executable, "-m", "kinscape", "closer", "cat", "fox", "wolf", "--atlas", str(tiny), "--json"]
+    ended = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout)["question"] == "is cat closer to fox or to wolf?"
+    ended = subprocess.run([*arguments, "--metric", "x"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("kinscape: unknown metric 'x'; choose one of: euclidean,")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_answers_need_no_torch(tiny: Path, tmp_path: Path) -> None:
+    commands = [
+        [*command, "--atlas", str(tiny)]
+        for command in (
+            ["closer", "cat", "fox", "wolf"],
+            ["nearest", "tabby"],
+            ["distance", "tabby", "red fox"],
+            ["info"],
+            ["export", "distances", str(tmp_path / "d.npz")],
+            ["export", "features", str(tmp_path / "f.csv")],
+        )
+    ]
+    code = f"""
+import sys
+for name in ("torch", "torchvision", "timm", "umap", "sklearn", "dash"):
+    sys.modules[name] = None  # importing it fails
+import kinscape
+for arguments in {commands!r}:
+    assert "pandas" not in sys.modules  # it would take most of the time
+    sys.argv = ["kinscape", *arguments]
+    try:
+        kinscape.main()
+    except SystemExit as ended:
+        assert ended.code == 0, (arguments, ended.code)
+"""
+    ended = start(code)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "closer to" in ended.stdout
+    assert (tmp_path / "d.npz").is_file()
+    assert (tmp_path / "f.csv").is_file()
+
+
+def test_closer_as_json(run: Run, tiny: Path) -> None:
+    space = load_atlas(tiny).space("blocks.2", standardised=False)
+    words = ("cat", "fox", "wolf")
+    cats, foxes, wolves = (find_group(word) for word in words)
+    expected = find_closer(space, cats, foxes, wolves, metric="cosine")
+    options = ("--atlas", tiny, "--layer", "blocks.2", "--metric", "cosine", "--raw", "--json")
+    record = json.loads(run("closer", *words, *options))
+    assert list(record) == [
+        "question", "answer", "classes", "distances", "margin", "interval", "layer", "metric", "network", "note",
+    ]  # fmt: skip
+    assert record == json.loads(json.dumps(expected.as_json()))
+    assert record["note"]  # the tiny atlas lacks some cats
+    assert record["classes"]["fox"] == ["red fox", "kit fox", "Arctic fox", "grey fox"]
+    assert record["margin"] == pytest.approx(record["distances"]["wolf"] - record["distances"]["fox"])
+
+    record = json.loads(run("closer", "tabby", "red fox", "timber wolf", "--atlas", tiny, "--json"))
+    assert list(record) == [
+        "question", "answer", "classes", "distances", "margin", "interval", "layer", "metric", "network",
+    ]  # fmt: skip
+    assert (record["layer"], record["metric"], record["network"]) == ("logits", "euclidean", "tiny")
+    assert record["interval"] is None  # there is nothing to resample
+    assert record["answer"] == ("red fox" if record["margin"] > 0 else "timber wolf")
+    vectors = load_atlas(tiny).space().vectors.astype(np.float64)
+    tabby, fox, wolf = (vectors[TINY_CLASSES.index(index)] for index in (281, 277, 269))
+    assert record["distances"]["red fox"] == pytest.approx(np.linalg.norm(tabby - fox))
+    assert record["distances"]["timber wolf"] == pytest.approx(np.linalg.norm(tabby - wolf))
+
+
+def test_closer_in_words(run: Run, tiny: Path) -> None:
+    cats, foxes, wolves = (find_group(word) for word in ("cat", "fox", "wolf"))
+    answer = find_closer(load_atlas(tiny).space(), cats, foxes, wolves, metric="euclidean")
+    lines = run("closer", "cat", "fox", "wolf", "--atlas", tiny).splitlines()
+    assert lines == [
+        answer.sentence,
+        *(f"  {word}: {', '.join(names)}" for word, names in answer.classes.items()),
+        "  tiny, layer logits, euclidean, standardised features, drawn",
+    ]
+    assert run("closer", "cat", "fox", "wolf", "--atlas", tiny, "--raw").splitlines()[-1].count("raw features") == 1
+
+
+def test_nearest(run: Run, tiny: Path) -> None:
+    expected = find_nearest(load_atlas(tiny).space(), find_group("fox").indices, metric="cityblock", count=3)
+    record = json.loads(run("nearest", "fox", "-n", 3, "--metric", "cityblock", "--atlas", tiny, "--json"))
+    assert list(record) == ["name", "classes", "nearest", "layer", "metric", "network"]
+    assert record["classes"] == ["red fox", "kit fox", "Arctic fox", "grey fox"]
+    for found, neighbour in zip(record["nearest"], expected, strict=True):
+        category = load_categories()[neighbour.index]
+        assert found == {
+            "index": neighbour.index,
+            "wnid": category.wnid,
+            "name": category.name,
+            "distance": neighbour.distance,
+        }
+    lines = run("nearest", "fox", "--metric", "cityblock", "--atlas", tiny).splitlines()
+    for neighbour in expected:
+        name = load_categories()[neighbour.index].name
+        assert any(name in line and f"{neighbour.distance:.4g}" in line for line in lines)
+    assert "fox: red fox, kit fox, Arctic fox, grey fox" in lines
+    assert len(json.loads(run("nearest", "tabby", "--atlas", tiny, "--json"))["nearest"]) == 10
+
+
+def test_distance(run: Run, tiny: Path) -> None:
+    vectors = load_atlas(tiny).space().vectors.astype(np.float64)
+    foxes = vectors[[TINY_CLASSES.index(index) for index in find_group("fox").indices]].mean(0)
+    expected = cdist(vectors[[TINY_CLASSES.index(281)]], [foxes], "correlation").item()
+    options = ("--metric", "correlation", "--atlas", tiny)
+    record = json.loads(run("distance", "tabby", "fox", *options, "--json"))
+    assert list(record) == ["a", "b", "classes", "distance", "layer", "metric", "network"]
+    assert record["distance"] == pytest.approx(expected)
+    assert record["classes"] == {"tabby": ["tabby"], "fox": ["red fox", "kit fox", "Arctic fox", "grey fox"]}
+    assert run("distance", "tabby", "fox", *options).splitlines()[0] == f"{expected:.6g}  tabby to fox"
+
+
+def test_info(run: Run, tiny: Path) -> None:
+    told = " ".join(run("info", "--atlas", tiny).split())
+    for fact in (
+        "network tiny",
+        "drawn with the recipe fourier (48 steps at 160 px), seeds 0",
+        f"{len(TINY_CLASSES)}, 60 pictures",
+        "95.0% of the pictures",
+        "blocks.2 (6), logits (10)",
+        "layer logits, metric euclidean",
+        "40.0% of the 10 nearest",
+        "chance 10.0%",
+        "torch 2.9",
+    ):
+        assert fact in told
+    assert json.loads(run("info", "--atlas", tiny, "--json")) == json.loads((tiny / MANIFEST).read_text())
+
+
+def test_info_of_photographs(run: Run, tiny_atlas: AtlasFactory, tmp_path: Path) -> None:
+    tiny_atlas(tmp_path, pictures=False)
+    edit_manifest(tmp_path, quality={"pictures": 9, "recognised": 0.5, "reported": 0.4, "chance": 0.1})
+    edit_manifest(tmp_path, skipped={"tabby/a.jpg": "truncated"})
+    told = " ".join(run("info", "--atlas", tmp_path).split())
+    assert "measured on photographs" in told
+    assert "skipped 1 files that could not be read" in told
+
+
+def test_networks(run: Run) -> None:
+    record = json.loads(run("networks", "lite", "--json"))
+    assert list(record) == ["embedded", "torchvision", "timm"]
+    assert list(record["embedded"]) == ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+    assert record["embedded"]["efficientnet_lite0"] is True
+    assert record["torchvision"] == {}
+    assert "timm/tf_efficientnet_lite4" in record["timm"]
+    told = run("networks").splitlines()
+    assert told[0] == "embedded: 3"
+    assert "googlenet" in told[3]
+    assert told[4].startswith("timm: ")
+    assert len(told) == 5  # of timm's thousand only the number
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
+@pytest.mark.parametrize("item", ["distances", "features", "projection", "pictures"])
+def test_exports_hold_what_the_atlas_holds(run: Run, tiny: Path, tmp_path: Path, item: str, suffix: str) -> None:
+    file = tmp_path / "a folder to make" / f"{item}{suffix}"
+    options = ("--layer", "blocks.2", "--metric", "cityblock")
+    assert run("export", item, file, "--atlas", tiny, *options) == f"wrote {item} to {file}\n"
+    atlas = load_atlas(tiny)
+    space = atlas.space("blocks.2")
+    categories = [load_categories()[index] for index in TINY_CLASSES]
+    names = [category.name for category in categories]
+    wnids = [category.wnid for category in categories]
+    distances = distance_matrix(space, "cityblock").values
+    places = atlas.projection("blocks.2")
+    if suffix == ".npz":
+        with np.load(file, allow_pickle=False) as stored:
+            found: Any = {key: stored[key] for key in stored.files}
+        table = pd.DataFrame({key: values for key, values in found.items() if values.ndim == 1})
+    else:
+        table = {".csv": pd.read_csv, ".parquet": pd.read_parquet}[suffix](file)  # type: ignore[operator]
+        found = {
+            "distances": table[names].to_numpy() if item == "distances" else None,
+            "features": table[[str(number) for number in range(6)]].to_numpy() if item == "features" else None,
+        }
+    if item == "pictures":
+        expected = atlas.pictures
+        assert table["path"].tolist() == expected["path"].tolist()
+        assert table["target"].tolist() == TINY_CLASSES
+        for column in ("kind", "seed", "logit", "predicted"):
+            assert table[column].tolist() == expected[column].tolist()
+        assert "expression" in table
+        return
+    assert table["name"].tolist() == names
+    assert table["wnid"].tolist() == wnids
+    if item == "distances":
+        np.testing.assert_array_equal(found["distances"], distances)
+    elif item == "features":
+        np.testing.assert_array_equal(np.asarray(found["features"], np.float32), space.vectors)
+    else:
+        assert table["index"].tolist() == TINY_CLASSES
+        np.testing.assert_array_equal(table[["x", "y"]].to_numpy(np.float32), places)
+
+
+def test_export_of_raw_features(run: Run, tiny: Path, tmp_path: Path) -> None:
+    run("export", "features", tmp_path / "f.npz", "--atlas", tiny, "--raw")
+    with np.load(tmp_path / "f.npz") as stored:
+        np.testing.assert_array_equal(stored["features"], load_atlas(tiny).space(standardised=False).vectors)
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What would be served, without waiting for an interrupt."""
+    calls: list[dict[str, Any]] = []
+
+    def serve(app: Any, **options: Any) -> None:
+        calls.append({"app": app, **options})
+        options["announce"]("http://127.0.0.1:1234/")
+
+    monkeypatch.setattr("dashboard.serve.serve", serve)
+    return calls
+
+
+def test_serve(run: Run, tiny: Path, tiny_atlas: AtlasFactory, served: list[dict[str, Any]]) -> None:
+    told = run("serve", "--atlas", tiny, "--atlas", tiny_atlas(network="other"), "--host", "0.0.0.0", "--port", 0)
+    assert told == "Kinscape is at http://127.0.0.1:1234/  (Ctrl-C ends it)\n"
+    assert len(served) == 1
+    assert (served[0]["host"], served[0]["port"]) == ("0.0.0.0", 0)
+    assert served[0]["app"].server.test_client().get("/").status_code == 200
+
+
+def read_all(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An atlas whose build was killed while its twentieth picture was being written."""
+    folder = tmp_path_factory.mktemp("killed") / "atlas"
+    code = f"""
+import os, signal, sys
+sync, calls = os.fsync, 0
+
+def fsync(stream):
+    global calls
+    calls += 1
+    if calls == 1 + 20:  # the manifest comes first
+        os.kill(os.getpid(), signal.SIGKILL)
+    sync(stream)
+
+os.fsync = fsync
+sys.argv = ["kinscape", *{[*BUILD, "--out", str(folder)]!r}]
+import kinscape
+kinscape.main()
+"""
+    ended = start(code)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGKILL, "")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An atlas of an unbroken run."""
+    folder = tmp_path_factory.mktemp("built") / "atlas"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["kinscape", *BUILD, "--out", str(folder)])
+        with pytest.raises(SystemExit) as ended:
+            kinscape.main()
+    assert ended.value.code == 0
+    return folder
+
+
+def test_a_build_that_was_killed_goes_on_and_ends_as_if_nothing_had_been(run: Run, killed: Path, built: Path) -> None:
+    before = {path.name: path.stat().st_ino for path in killed.rglob("*.webp") if UNFINISHED not in path.name}
+    assert len(before) == 19
+    assert len(list(killed.rglob(f"{UNFINISHED}*"))) == 1
+    told = run("build", "--out", killed, "--device", "cpu")  # all else is known
+    assert told.startswith(f"{killed}: 28 classes, ")
+    assert read_all(killed) == read_all(built)
+    kept = [name for name, number in before.items() if (killed / "pictures/class" / name).stat().st_ino == number]
+    assert len(kept) == len(before) // GROUP * GROUP == 16
+
+
+def test_a_built_atlas_answers(run: Run, built: Path) -> None:
+    atlas = load_atlas(built)
+    assert atlas.manifest.source == DRAWN
+    assert atlas.manifest.classes == sorted(index for word in CLASSES.split(",") for index in find_group(word).indices)
+    assert atlas.manifest.recipe is not None
+    assert atlas.manifest.recipe["octaves"][0] | {"size": 64, "steps": 2} == atlas.manifest.recipe["octaves"][0]
+    assert atlas.manifest.layers["blocks.4"] == 112
+    assert (built / "pictures/class/0281-0.webp").is_file()
+    with Image.open(built / "pictures/class/0281-0.webp") as picture:
+        assert (picture.format, picture.size) == ("WEBP", (64, 64))
+    for method in ("umap", "pca"):
+        assert np.isfinite(atlas.projection(method=method)).all()
+    record = json.loads(run("closer", "cat", "fox", "wolf", "--atlas", built, "--json"))
+    assert record["network"] == "efficientnet_lite0"
+    assert record["interval"][0] <= record["margin"] <= record["interval"][1]
+
+
+@pytest.mark.usefixtures("served")
+def test_demo_runs_the_main_job(run: Run, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("analysis.atlas.find_shipped_atlas", lambda: built)
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    before = read_all(built)
+    lines = run("demo", "--out", tmp_path / "demo", "--port", 0).splitlines()
+    assert lines[0].startswith("efficientnet_lite0 looked at 28 pictures that it drew itself and recognises ")
+    assert "the features equal the shipped ones to " in lines[1]
+    assert "closer" in lines[2]
+    assert lines[3] == f"The distances of all 28 categories are in {tmp_path / 'demo' / 'distances.npz'}."
+    assert lines[4] == "Kinscape is at http://127.0.0.1:1234/  (Ctrl-C ends it)"
+    assert opened == ["http://127.0.0.1:1234/"]
+    atlas = load_atlas(built)
+    with np.load(tmp_path / "demo" / "distances.npz") as stored:
+        expected = distance_matrix(atlas.space(), atlas.manifest.default_metric).values
+        np.testing.assert_allclose(stored["distances"], expected, rtol=0.01, atol=0.01 * expected.max())
+    assert read_all(built) == before
+
+
+def test_extract_measures_photographs_and_names_what_it_skips(run: Run, built: Path, tmp_path: Path) -> None:
+    photographs = tmp_path / "photographs"
+    for name, target in (("tabby", 281), ("n02119022", 277), ("kit_fox", 278)):
+        (photographs / name).mkdir(parents=True)
+        with Image.open(built / f"pictures/class/{target:04d}-0.webp") as picture:
+            picture.resize((300, 260)).save(photographs / name / "a.jpg")
+            picture.convert("CMYK").save(photographs / name / "b.jpg")
+            picture.convert("L").save(photographs / name / "c.png")
+    (photographs / "tabby" / "notes.jpg").write_text("no picture")
+    (photographs / "tabby" / "empty.png").touch()
+    out = tmp_path / "atlas"
+    arguments = ["extract", str(photographs), "--out", str(out), "--device", "cpu"]
+    ended = start(f"import sys, kinscape; sys.argv[1:] = {arguments!r}; kinscape.main()")
+    assert ended.returncode == 0
+    assert [line.split(":")[0] for line in ended.stderr.splitlines()] == [
+        "skipped tabby/empty.png",
+        "skipped tabby/notes.jpg",
+    ]
+    told = ended.stdout.splitlines()
+    assert told[0].startswith(f"{out}: 3 classes, ")
+    assert "of 9 pictures recognised" in told[0]
+    assert told[1] == f"skipped 2 files that could not be read; they are named in {out / MANIFEST}"
+    manifest = load_atlas(out).manifest
+    assert manifest.classes == [277, 278, 281]
+    assert list(manifest.skipped) == ["tabby/empty.png", "tabby/notes.jpg"]
+    assert load_atlas(out).counts().tolist() == [3, 3, 3]
+    assert {path.name for path in out.iterdir()} == {MANIFEST, FEATURES, PICTURES, PROJECTIONS}
+    record = json.loads(run("nearest", "red fox", "--atlas", out, "--json"))
+    assert {one["name"] for one in record["nearest"]} == {"kit fox", "tabby"}
