@@ -38,6 +38,7 @@ MANIFEST = "atlas.json"
 FEATURES = "features.safetensors"
 PICTURES = "pictures.parquet"
 PROJECTIONS = "projections.parquet"
+ROUNDING = 0.01  # of a feature's spread
 DRAWN = "drawn"
 PHOTOGRAPHS = "photographs"
 
@@ -293,18 +294,29 @@ def save_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def save_features(folder: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Write ``features.safetensors``, in float16 where its range holds the values and else in float32."""
+    """Write ``features.safetensors``; see `pack_floats`."""
     with write_whole(folder / FEATURES) as path:
         # Not save_file: its errors do not tell a full disk from a bug.
         path.write_bytes(save({name: pack_floats(values) for name, values in tensors.items()}))
 
 
 def pack_floats(values: NDArray[Any]) -> NDArray[Any]:
-    """Give floats in the smallest of float16 and float32 whose range holds them; other types as they are."""
+    """Give features in float16 where that changes none by more than 1 % of its spread, else in float32.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (classes, features); what are no floats is given as it is.
+    """
     if values.dtype.kind != "f":
         return np.ascontiguousarray(values)
-    holds = np.abs(values).max(initial=0.0) <= np.finfo(np.float16).max
-    return np.ascontiguousarray(values, dtype=np.float16 if holds else np.float32)
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16)
+    spread = values.std(axis=0)
+    # A feature that is constant tells nothing, however it is rounded.
+    error = np.abs(half - values).max(axis=0, initial=0.0)
+    fits = np.isfinite(half).all() and (error <= ROUNDING * spread)[spread > 0].all()
+    return np.ascontiguousarray(half if fits else values.astype(np.float32))
 
 
 def save_table(folder: Path, name: str, table: pd.DataFrame) -> None:

@@ -152,7 +152,7 @@ def read_checkpoint(file: Path) -> StateDict:
 
 
 def _tell_damage(error: Exception) -> str:
-    refused = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
+    refused = re.search(r"[Uu]nsupported (?:global: )?GLOBAL (\S+)", str(error))
     if refused:
         return (
             f"is refused: it holds more than tensors ({refused[1]}), and reading that could run code; "

@@ -212,6 +212,7 @@ def _lay_toolbar(view: View) -> html.Div:
         selectFirstOptionOnChange=True,
         # Else Mantine drops the choice by a timer after opening: where keys come faster than the timer, on a busy
         # machine, an option stays highlighted that Enter does not take.
+        selectFirstOptionOnDropdownOpen=True,
         limit=SHOWN_OPTIONS,
         filter={"function": "searchCategories"},
         renderOption={"function": "renderCategory"},

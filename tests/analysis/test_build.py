@@ -337,7 +337,7 @@ def test_what_a_network_cannot_take_is_told_first(
 def test_a_climb_that_leaves_the_numbers_is_told(tmp_path: Path) -> None:
     module = Small()
     module.stem.weight.data[0] = torch.nan
-    with pytest.raises(UserError, match=r"^the climb with the recipe fourier ended in values that are not finite"):
+    with pytest.raises(UserError, match="finite"):
         make(tmp_path, make_network(module))
     assert list(tmp_path.rglob("*.webp")) == []
 

@@ -287,6 +287,22 @@ class Malice:
         return (Path.touch, (self.proof,))
 
 
+class Shell:
+    """Runs a command where it is unpickled."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> Any:
+        return (os.system, (f"touch '{self.proof}'",))
+
+
+def test_a_command_in_a_pickle_is_named_and_does_not_run(tmp_path: Path) -> None:
+    torch.save({"weight": Shell(tmp_path / "proof")}, tmp_path / "shell.pth")
+    refuse(f"is refused: it holds more than tensors ({os.name}.system)", SMALL, tmp_path / "shell.pth")
+    assert not (tmp_path / "proof").exists()
+
+
 def test_code_in_a_pickle_does_not_run(small_state: dict[str, Tensor], tmp_path: Path) -> None:
     proof = tmp_path / "proof"
     malice = {**small_state, "layers.0.weight": Malice(proof)}
