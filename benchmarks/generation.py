@@ -77,7 +77,7 @@ def run_usual_loop(network: Network, objective: Logits, recipe: Recipe, targets:
     for _ in range(recipe.steps):
         optimiser.zero_grad()
         logits = network(network.normalise(see(canvas.render(), draw_views(recipe, streams))))
-        objective.loss(logits, recipe).sum().backward()
+        objective.loss(logits, recipe).sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
 

@@ -173,8 +173,9 @@ def draw_marks(
 def draw_message(text: str, *, scheme: str) -> go.Figure:
     """Draw a figure that shows a sentence where there is no map."""
     figure = _finish(go.Figure(), scheme, "")
-    return figure.add_annotation(text=text, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper",
-                                 font={"size": 15, "color": INKS[scheme]})
+    return figure.add_annotation(
+        text=text, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font={"size": 15, "color": INKS[scheme]}
+    )
 
 
 def list_groups(groups: Collection[str]) -> list[str]:
