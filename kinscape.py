@@ -18,13 +18,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from analysis.atlas import DRAWN, Atlas, load_atlas, read_manifest
+from analysis.atlas import DRAWN, Atlas, Manifest, load_atlas, read_manifest
 from analysis.categories import find_group, load_categories
 from inputgen.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.space import FeatureSpace
-    from inputgen.network import Network
     from inputgen.recipe import Recipe
 
 DEFAULT_NETWORK = "efficientnet_lite0"
@@ -35,6 +34,7 @@ app = typer.Typer(
     help="Kinscape shows what a vision network thinks is alike.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it would take the [defaults] in the help texts for its own
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 console = Console()
@@ -48,6 +48,13 @@ class Item(StrEnum):
     PROJECTION = "projection"
     PICTURES = "pictures"
 
+
+EXPORT_OPTIONS = {
+    "--layer": (Item.DISTANCES, Item.FEATURES, Item.PROJECTION),
+    "--metric": (Item.DISTANCES,),
+    "--raw": (Item.DISTANCES, Item.FEATURES),
+    "--method": (Item.PROJECTION,),
+}
 
 AtlasOption = Annotated[Path | None, typer.Option("--atlas", metavar="DIR", help="Atlas to ask. [the shipped one]")]
 LayerOption = Annotated[str | None, typer.Option(help="Layer to measure in. [the atlas's default]")]
@@ -74,8 +81,8 @@ PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free
 @app.command()
 def closer(
     a: Annotated[str, typer.Argument(metavar="A", help="A class, or a word such as cat.")],
-    b: Annotated[str, typer.Argument(metavar="B")],
-    c: Annotated[str, typer.Argument(metavar="C")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
+    c: Annotated[str, typer.Argument(metavar="C", help="Likewise.")],
     atlas: AtlasOption = None,
     layer: LayerOption = None,
     metric: MetricOption = None,
@@ -112,6 +119,8 @@ def nearest(
     space, metric = _open_space(atlas, layer, metric, raw)
     group = find_group(name)
     neighbours = find_nearest(space, group.indices, metric=metric, count=count)
+    if not neighbours:
+        raise UserError(f"all categories of this atlas belong to {name!r}; nothing is left to be near it")
     categories = load_categories()
     if as_json:
         _print_json(
@@ -144,8 +153,8 @@ def nearest(
 
 @app.command()
 def distance(
-    a: Annotated[str, typer.Argument(metavar="A")],
-    b: Annotated[str, typer.Argument(metavar="B")],
+    a: Annotated[str, typer.Argument(metavar="A", help="A class, or a word such as cat.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
     atlas: AtlasOption = None,
     layer: LayerOption = None,
     metric: MetricOption = None,
@@ -186,24 +195,22 @@ def info(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
         _print_json(asdict(manifest))
         return
     quality = manifest.quality
-    made = f"drawn with the recipe {manifest.recipe['name']}" if manifest.recipe else "measured on photographs"
     rows = {
         "network": manifest.network,
         "weights": f"SHA-256 {manifest.weights}",
-        "made": made,
+        "made": _tell_making(manifest),
+        "measured": f"in {manifest.precision}, on {manifest.device}",
         "classes": f"{len(manifest.classes)}, {quality['pictures']} pictures",
         "recognised": f"{quality['recognised']:.1%} of the pictures, by the network itself",
         "layers": ", ".join(f"{layer} ({size})" for layer, size in manifest.layers.items()),
         "default": f"layer {manifest.default_layer}, metric {manifest.default_metric}, standardised features; "
         "chosen on every other class",
-        "precision": f"{quality['reported']:.1%} of the 10 nearest are of a class's own WordNet group, on the "
+        "quality": f"{quality['reported']:.1%} of the 10 nearest are of a class's own WordNet group, on the "
         f"classes that had no say in the choice (chance {quality['chance']:.1%})",
         "skipped": f"{len(manifest.skipped)} files that could not be read",
         "versions": ", ".join(f"{name} {number}" for name, number in manifest.versions.items()),
     }
     if manifest.recipe:
-        octaves = ", ".join(f"{octave['steps']} steps at {octave['size']} px" for octave in manifest.recipe["octaves"])
-        rows["made"] += f" ({octaves}), seeds {', '.join(map(str, manifest.seeds))}"
         del rows["skipped"]
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, text in rows.items():
@@ -226,10 +233,12 @@ def networks(
     if as_json:
         _print_json(found)
         return
+    if not any(found.values()):
+        raise UserError(f"no network has {find!r} in its name; `kinscape networks` lists them by source")
     for source, names in found.items():
         _print_plain(f"{source}: {len(names)}")
         # timm has over a thousand: all of them only where they are asked for by a part of their name.
-        if find or source != "timm":
+        if names and (find or source != "timm"):
             without = {"embedded": " (needs kinscape[judges])"}.get(source, " (needs --weights)")
             _print_plain("  " + ", ".join(name + ("" if ready else without) for name, ready in names.items()))
 
@@ -242,11 +251,20 @@ def export(
     layer: LayerOption = None,
     metric: MetricOption = None,
     raw: RawOption = False,
+    method: Annotated[str | None, typer.Option(help="umap or pca, for a projection. [umap]")] = None,
 ) -> None:
-    """Write distances, features, a projection or the table of pictures to a file."""
+    """Write distances, features, a projection or the table of pictures to a file.
+
+    --layer is for all but pictures, --metric for distances, --raw for distances and features, --method for a
+    projection.
+    """
     from analysis import export as writers
     from analysis.distances import distance_matrix
 
+    given = {"--layer": layer, "--metric": metric, "--raw": raw or None, "--method": method}
+    for option, items in EXPORT_OPTIONS.items():
+        if given[option] is not None and item not in items:
+            raise UserError(f"{option} says nothing about {item}; it is for: {', '.join(items)}")
     opened = load_atlas(atlas)
     metric = metric or opened.manifest.default_metric
     write: dict[Item, Callable[[], None]] = {
@@ -254,7 +272,7 @@ def export(
             file, distance_matrix(opened.space(layer, standardised=not raw), metric)
         ),
         Item.FEATURES: lambda: writers.write_features(file, opened.space(layer, standardised=not raw)),
-        Item.PROJECTION: lambda: writers.write_projection(file, opened, layer=layer),
+        Item.PROJECTION: lambda: writers.write_projection(file, opened, layer=layer, method=method or "umap"),
         Item.PICTURES: lambda: writers.write_pictures(file, opened),
     }
     write[item]()
@@ -294,7 +312,7 @@ def build(
     """
     from analysis.build import build_atlas
     from inputgen.network import load_network
-    from inputgen.recipe import Recipe
+    from inputgen.recipe import Recipe, find_recipe
 
     begun = read_manifest(out)
     if begun is not None and begun.source != DRAWN:
@@ -307,10 +325,11 @@ def build(
         raise UserError(f"cannot draw {seeds} pictures of a class; give 1 or more --seeds")
     numbers = list(range(seeds)) if seeds else begun.seeds if begun else [0]
     loaded = load_network(network or (begun.network if begun else DEFAULT_NETWORK), weights=weights, device=device)
-    if begun and begun.recipe and recipe is None and steps is None and size is None and not settings:
+    if begun and begun.recipe and recipe is None:
         made = Recipe.from_dict(begun.recipe)
     else:
-        made = _make_recipe(loaded, recipe or DEFAULT_RECIPE, steps, size, settings or [])
+        made = find_recipe(recipe or DEFAULT_RECIPE).fit(loaded.input_size)
+    made = _change_recipe(made, steps, size, settings or [])
     with _show_progress() as on_progress:
         finished = build_atlas(out, loaded, made, classes=chosen, seeds=numbers, on_progress=on_progress)
     _print_finished(finished)
@@ -350,7 +369,11 @@ def serve(
     port: PortOption = DEFAULT_PORT,
 ) -> None:
     """Show atlases in the browser."""
-    _serve([load_atlas(folder) for folder in atlas] if atlas else [load_atlas()], host, port, _print_address)
+    from dashboard.app import create_app
+    from dashboard.serve import serve as run_server
+
+    opened = [load_atlas(folder) for folder in atlas] if atlas else [load_atlas()]
+    run_server(create_app(opened), host=host, port=port, announce=_print_address)
 
 
 @app.command()
@@ -362,14 +385,18 @@ def demo(
 ) -> None:
     """Run the main job on the shipped pictures: measure, answer, export, and open the dashboard."""
     import webbrowser
+    from threading import Thread
 
     from analysis.build import remeasure_atlas
     from analysis.closer import find_closer
     from analysis.distances import distance_matrix
     from analysis.export import write_distances
+    from dashboard.app import create_app
+    from dashboard.serve import find_address, open_server
     from inputgen.network import load_network
 
     opened = load_atlas()
+    server = open_server(create_app([opened]), host=host, port=port)  # a port in use should be known before the work
     network = load_network(opened.manifest.network, device=device)
     with _show_progress() as on_progress:
         check = remeasure_atlas(opened, network, on_progress=on_progress)
@@ -385,11 +412,11 @@ def demo(
     write_distances(path, distance_matrix(space, metric))
     _print_plain(f"The distances of all {len(space.index)} categories are in {path}.")
 
-    def open_browser(address: str) -> None:
-        _print_address(address)
-        webbrowser.open(address)
-
-    _serve([opened], host, port, open_browser)
+    address = find_address(server)
+    _print_address(address)
+    # A browser in the terminal would wait here for a server that does not answer yet.
+    Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    server.run()
 
 
 def _open_space(folder: Path | None, layer: str | None, metric: str | None, raw: bool) -> tuple[FeatureSpace, str]:
@@ -397,10 +424,7 @@ def _open_space(folder: Path | None, layer: str | None, metric: str | None, raw:
     return atlas.space(layer, standardised=not raw), metric or atlas.manifest.default_metric
 
 
-def _make_recipe(network: Network, name: str, steps: int | None, size: int | None, settings: list[str]) -> Recipe:
-    from inputgen.recipe import find_recipe
-
-    recipe = find_recipe(name).fit(network.input_size)
+def _change_recipe(recipe: Recipe, steps: int | None, size: int | None, settings: list[str]) -> Recipe:
     if size is not None:
         recipe = recipe.resize(size)
     if steps is not None:
@@ -409,13 +433,6 @@ def _make_recipe(network: Network, name: str, steps: int | None, size: int | Non
         if "=" not in setting:
             raise UserError(f"--set takes FIELD=VALUE, as rotation=5; got {setting!r}")
     return recipe.change(dict(setting.split("=", 1) for setting in settings))
-
-
-def _serve(atlases: list[Atlas], host: str, port: int, announce: Callable[[str], None]) -> None:
-    from dashboard.app import create_app
-    from dashboard.serve import serve as run_server
-
-    run_server(create_app(atlases), host=host, port=port, announce=announce)
 
 
 @contextmanager
@@ -462,6 +479,17 @@ def _print_finished(atlas: Atlas) -> None:
 def _describe(space: FeatureSpace, metric: str) -> str:
     features = "standardised features" if space.standardised else "raw features"
     return f"{space.network}, layer {space.layer}, {metric}, {features}, {space.source}"
+
+
+def _tell_making(manifest: Manifest) -> str:
+    if manifest.recipe is None:
+        return "measured on photographs"
+    from inputgen.recipe import Recipe
+
+    recipe = Recipe.from_dict(manifest.recipe)
+    octaves = ", ".join(f"{octave.steps} steps at {octave.size} px" for octave in recipe.octaves)
+    changes = "".join(f", {name} {value}" for name, value in recipe.changes.items())
+    return f"drawn with the recipe {recipe.name} ({octaves}{changes}), seeds {', '.join(map(str, manifest.seeds))}"
 
 
 def _print_address(address: str) -> None:

@@ -82,7 +82,12 @@ def find_precision(precision: str, device: torch.device) -> torch.dtype:
 
 @torch.inference_mode()
 def measure_tensors(
-    network: Network, pictures: Tensor, layers: Sequence[str], *, precision: torch.dtype = torch.float32
+    network: Network,
+    pictures: Tensor,
+    layers: Sequence[str],
+    *,
+    feed: str = "normalised",
+    precision: torch.dtype = torch.float32,
 ) -> dict[str, NDArray[np.float32]]:
     """Measure one batch of pictures.
 
@@ -94,6 +99,8 @@ def measure_tensors(
         (pictures, 3, height, width) values 0..1, on the network's device.
     layers : sequence of str
         Module names, ``"logits"``, or ``"pixels"``: the average picture at 32 x 32.
+    feed : {"normalised", "unit"}
+        What the network is fed with; see `inputgen.recipe.Recipe`.
     precision : torch.dtype
         Number format of the forward pass; averages are taken in float32.
 
@@ -105,11 +112,11 @@ def measure_tensors(
     tapped = [layer for layer in layers if layer not in (LOGITS, PIXELS)]
     lower = precision != torch.float32
     with network.tap(tapped) as tap, torch.autocast(network.device.type, precision) if lower else nullcontext():
-        logits = network(network.normalise(pictures))
+        logits = network(network.normalise(pictures) if feed == "normalised" else pictures)
     found = {layer: average_map(tap.maps[layer].float()) for layer in tapped}
     found[LOGITS] = logits
     if PIXELS in layers:
-        found[PIXELS] = F.interpolate(pictures, (PIXELS_SIDE, PIXELS_SIDE), mode="area").flatten(1)
+        found[PIXELS] = F.interpolate(pictures.cpu(), (PIXELS_SIDE, PIXELS_SIDE), mode="area").flatten(1)
     return {layer: found[layer].float().cpu().numpy() for layer in layers}
 
 
@@ -120,6 +127,7 @@ def measure_files(
     read: Callable[[Path], Pixels],
     *,
     batch: int = BATCH,
+    feed: str = "normalised",
     precision: torch.dtype = torch.float32,
 ) -> Iterator[Measured]:
     """Measure pictures from their files, in order, in bounded memory.
@@ -128,7 +136,7 @@ def measure_files(
 
     Parameters
     ----------
-    network, layers, precision
+    network, layers, feed, precision
         As for `measure_tensors`.
     paths : sequence of pathlib.Path
         The files.
@@ -148,7 +156,7 @@ def measure_files(
         if decoded.positions:
             # (pictures, height, width, 3) seen as (pictures, 3, height, width) is channels-last as it lies.
             pictures = torch.from_numpy(decoded.pixels).to(network.device).permute(0, 3, 1, 2).float() / 255
-            features = measure_tensors(network, pictures, layers, precision=precision)
+            features = measure_tensors(network, pictures, layers, feed=feed, precision=precision)
         yield Measured(decoded.positions, features, decoded.skipped)
 
 

@@ -14,9 +14,10 @@ Reading an atlas needs no torch. Nothing in it is a pickle.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
@@ -26,9 +27,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from analysis.categories import load_categories
 from analysis.files import find_shipped_atlas, write_whole
 from analysis.space import FeatureSpace
 from inputgen.errors import UserError
+from inputgen.recipe import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +41,7 @@ MANIFEST = "atlas.json"
 FEATURES = "features.safetensors"
 PICTURES = "pictures.parquet"
 PROJECTIONS = "projections.parquet"
+QUALITY = ("pictures", "recognised", "chosen", "reported", "chance")
 ROUNDING = 0.01  # of a feature's spread
 DRAWN = "drawn"
 PHOTOGRAPHS = "photographs"
@@ -69,6 +73,10 @@ class Manifest:
         What is used where a question names none.
     quality : dict
         How the defaults were chosen and how good they are, and how many pictures are recognised.
+    precision : str
+        Number format of the measuring: ``"float32"`` or ``"bfloat16"``.
+    device : str
+        Kind of device that measured: ``"cpu"``, ``"cuda"`` or ``"mps"``.
     versions : dict of str to str
         The packages that last measured the atlas.
     skipped : dict of str to str
@@ -90,6 +98,8 @@ class Manifest:
     quality: dict[str, Any]
     versions: dict[str, str]
     skipped: dict[str, str]
+    precision: str = "float32"
+    device: str = "cpu"
     format: int = FORMAT
 
 
@@ -128,7 +138,7 @@ class Atlas:
         UserError
             Where the atlas has no such layer, or its features are damaged.
         """
-        layer = layer or self.manifest.default_layer
+        layer = self.manifest.default_layer if layer is None else layer
         if layer not in self.manifest.layers:
             raise UserError(f"unknown layer {layer!r}; this atlas has: {', '.join(self.manifest.layers)}")
         vectors = self._read(f"{layer}.mean").astype(np.float32)
@@ -165,7 +175,7 @@ class Atlas:
         numpy.ndarray
             (classes, 2) coordinates, in the order of the manifest's classes.
         """
-        layer = layer or self.manifest.default_layer
+        layer = self.manifest.default_layer if layer is None else layer
         table = self.projections
         rows = table[(table["layer"] == layer) & (table["method"] == method)].sort_values("index")
         if list(rows["index"]) != self.manifest.classes:
@@ -177,7 +187,7 @@ class Atlas:
     @cached_property
     def projections(self) -> pd.DataFrame:
         """All maps: columns ``index``, ``layer``, ``method``, ``x``, ``y``."""
-        return self._read_table(PROJECTIONS)
+        return self._read_table(PROJECTIONS, ("index", "layer", "method", "x", "y"))
 
     @cached_property
     def pictures(self) -> pd.DataFrame:
@@ -187,7 +197,7 @@ class Atlas:
         ``expression``, ``seed``, ``logit`` (of the target), ``predicted`` (class index) and
         ``probability`` (of the predicted class).
         """
-        return self._read_table(PICTURES)
+        return self._read_table(PICTURES, ("path", "kind", "target", "expression", "seed", "logit", "predicted"))
 
     def _read(self, name: str) -> NDArray[Any]:
         path = self.folder / FEATURES
@@ -198,14 +208,17 @@ class Atlas:
             raise self._damage(FEATURES, str(error)) from None
         return values
 
-    def _read_table(self, name: str) -> pd.DataFrame:
+    def _read_table(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
         import pandas as pd
         import pyarrow as pa
 
         try:
-            return pd.read_parquet(self.folder / name)
+            table = pd.read_parquet(self.folder / name)
         except (OSError, pa.ArrowException) as error:
             raise self._damage(name, str(error)) from None
+        if lacking := [column for column in columns if column not in table]:
+            raise self._damage(name, f"it has no column {lacking[0]!r}")
+        return table
 
     def _damage(self, name: str, reason: str) -> UserError:
         first = reason.splitlines()[0] if reason else "unreadable"
@@ -241,23 +254,49 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
     try:
         record = json.loads(content)
-        if int(record["format"]) > FORMAT:
-            raise UserError(
-                f"the atlas {folder} has format {record['format']}, newer than this kinscape reads "
-                f"({FORMAT}); upgrade kinscape"
-            )
+        newer = int(record["format"]) > FORMAT
+    except (ValueError, KeyError, TypeError) as error:
+        raise _tell_unreadable(folder, error) from None
+    if newer:
+        raise UserError(
+            f"the atlas {folder} has format {record['format']}, newer than this kinscape reads "
+            f"({FORMAT}); upgrade kinscape"
+        )
+    try:
         for name, hint in get_type_hints(Manifest).items():
             kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
             if not isinstance(record[name], tuple(get_origin(kind) or kind for kind in kinds)):
                 raise TypeError(f"{name} is of type {type(record[name]).__name__}")
-        return Manifest(**{field.name: record[field.name] for field in fields(Manifest)})
-    except UserError:
-        raise
+        manifest = Manifest(**{field.name: record[field.name] for field in fields(Manifest)})
+        _check_manifest(manifest)
+        return manifest
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"the atlas {folder} is damaged: {MANIFEST} cannot be read "
-            f"({type(error).__name__}: {error}); restore it from a copy, or build into another folder"
-        ) from None
+        raise _tell_unreadable(folder, error) from None
+
+
+def _tell_unreadable(folder: Path, error: Exception) -> UserError:
+    return UserError(
+        f"the atlas {folder} is damaged: {MANIFEST} cannot be read ({type(error).__name__}: {error}); restore it "
+        "from a copy, or build into another folder"
+    )
+
+
+def _check_manifest(manifest: Manifest) -> None:
+    """Raise `ValueError` or `TypeError` for a manifest that says what cannot be."""
+    classes = manifest.classes
+    if not all(type(index) is int and 0 <= index < len(load_categories()) for index in classes):
+        raise ValueError("classes are whole numbers from 0 to 999")
+    if any(before >= after for before, after in pairwise(classes)):
+        raise ValueError("classes ascend, each once")
+    if not all(type(size) is int and size > 0 for size in manifest.layers.values()):
+        raise ValueError("layers have whole numbers of features")
+    if manifest.recipe is not None:
+        Recipe.from_dict(manifest.recipe)  # its UserError is a ValueError as well
+    if manifest.finished:
+        if manifest.default_layer not in manifest.layers:
+            raise ValueError(f"the default layer {manifest.default_layer!r} is not among the layers")
+        if not all(isinstance(manifest.quality.get(name), int | float) for name in QUALITY):
+            raise ValueError(f"quality has the numbers {', '.join(QUALITY)}")
 
 
 def load_atlas(folder: Path | str | None = None) -> Atlas:

@@ -191,12 +191,13 @@ def extract_atlas(
     found = find_photographs(photographs)
     folder.mkdir(parents=True, exist_ok=True)  # what is not to be had should be known before hours of reading
     read = partial(read_photograph, resize=network.resize, crop=network.input_size, interpolation=network.interpolation)
+    number_format = find_precision(precision, network.device)
     statistics, verdicts = _measure(
         network,
         [one.path for one in found],
         [one.target for one in found],
         read,
-        precision=find_precision(precision, network.device),
+        precision=number_format,
         on_progress=on_progress,
     )
     skipped = {str(found[at].path.relative_to(photographs)): reason for at, reason in verdicts.skipped.items()}
@@ -208,7 +209,7 @@ def extract_atlas(
         logger.warning("skipped %s: %s", name, reason)
     read_well = set(range(len(found))) - set(verdicts.skipped)
     classes = sorted({found[position].target for position in read_well})
-    manifest = replace(manifest, classes=classes, skipped=skipped)
+    manifest = replace(manifest, classes=classes, skipped=skipped, precision=str(number_format).removeprefix("torch."))
     return _finish(folder, manifest, statistics, verdicts, on_progress=on_progress)
 
 
@@ -267,12 +268,13 @@ def _measure_drawings(
     folder: Path, network: Network, manifest: Manifest, *, on_progress: Progress
 ) -> tuple[ClassStatistics, Verdicts]:
     drawings = list_drawings(manifest)
-    read = partial(read_drawing, side=Recipe.from_dict(manifest.recipe or {}).size)
+    recipe = Recipe.from_dict(manifest.recipe or {})
     statistics, verdicts = _measure(
         network,
         [folder / drawing.path for drawing in drawings],
         [drawing.target for drawing in drawings],
-        read,
+        partial(read_drawing, side=recipe.size),
+        feed=recipe.feed,
         precision=torch.float32,
         on_progress=on_progress,
     )
@@ -290,6 +292,7 @@ def _measure(
     targets: Sequence[int],
     read: Callable[[Path], Any],
     *,
+    feed: str = "normalised",
     precision: torch.dtype,
     on_progress: Progress,
 ) -> tuple[ClassStatistics, Verdicts]:
@@ -298,7 +301,7 @@ def _measure(
     probability = logit.copy()
     predicted = np.full(len(paths), -1, np.int64)
     skipped: dict[int, str] = {}
-    for batch in measure_files(network, paths, list_layers(network), read, precision=precision):
+    for batch in measure_files(network, paths, list_layers(network), read, feed=feed, precision=precision):
         skipped |= batch.skipped
         for layer, values in batch.features.items():
             if not np.isfinite(values).all():
@@ -390,6 +393,7 @@ def _begin_manifest(network: Network, source: str) -> Manifest:
         quality={},
         versions={name: version(name) for name in MADE_WITH},
         skipped={},
+        device=network.device.type,
     )
 
 

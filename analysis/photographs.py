@@ -53,11 +53,14 @@ def find_photographs(folder: Path) -> list[Photograph]:
     for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
         paths = sorted(path for path in inner.rglob("*") if path.suffix.lower() in SUFFIXES and not path.is_dir())
         if paths:
-            group = find_group(inner.name.replace("_", " "))
+            try:
+                group = find_group(inner.name.replace("_", " "))
+            except UserError as error:
+                raise UserError(f"the folder {inner} is not named after a class: {error}") from None
             if not group.is_class:
                 raise UserError(
-                    f"the folder {inner} is not named after one class: {inner.name!r} is a group of "
-                    f"{len(group.indices)}; name it by class or WordNet id"
+                    f"the folder {inner} is not named after a class but after a group ({group.definition}); wanted is "
+                    "a folder for each class, named by WordNet id or class name"
                 )
             found += [Photograph(path, group.indices[0]) for path in paths]
     if not found:

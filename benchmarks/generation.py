@@ -25,13 +25,12 @@ from inputgen.canvas import CANVASES, make_stream
 from inputgen.network import Network, load_network
 from inputgen.objective import Logits
 from inputgen.prior import draw_views, see
-from inputgen.recipe import Recipe, find_recipe
+from inputgen.recipe import FOURIER, Recipe
 from inputgen.weights import build_network
 
 
 def main(
     network: Annotated[str, typer.Option(help="Network.")] = "efficientnet_lite0",
-    recipe: Annotated[str, typer.Option(help="Recipe.")] = "fourier",
     size: Annotated[int, typer.Option(help="Side of the pictures, px.")] = 224,
     batch: Annotated[int, typer.Option(help="Pictures climbed together.")] = 16,
     steps: Annotated[int, typer.Option(help="Steps a round.")] = 8,
@@ -41,7 +40,7 @@ def main(
     """Time drawing."""
     fast = load_network(network, device=device)
     plain = replace(fast, module=build_network(network, None).module.eval().requires_grad_().to(fast.device))
-    chosen = find_recipe(recipe).fit(fast.input_size).resize(size).take(steps)
+    chosen = FOURIER.fit(fast.input_size).resize(size).take(steps)
     targets = list(range(0, fast.class_count, fast.class_count // batch))[:batch]
     objective = Logits.of_classes(targets, fast.class_count)
     sides: dict[str, Callable[[], object]] = {
@@ -50,7 +49,7 @@ def main(
         "usual loop": lambda: run_usual_loop(plain, objective, chosen, targets),
     }
     times = time_in_turns(sides, rounds)
-    print(f"{network}, {recipe}, {size} px, batch {batch}, {steps} steps, on {describe_processor(fast.device)}")
+    print(f"{network}, fourier, {size} px, batch {batch}, {steps} steps, on {describe_processor(fast.device)}")
     print_rates(times, batch * steps, "pictures x steps")
     print(f"kinscape / bound:      {median(times['bound']) / median(times['kinscape']):.2f}")
     print(f"kinscape / usual loop: {median(times['usual loop']) / median(times['kinscape']):.2f}")
@@ -58,7 +57,7 @@ def main(
 
 def run_bare(network: Network, batch: int, size: int, steps: int) -> None:
     """Run forward and backward, and nothing else."""
-    pictures = torch.rand(batch, 3, size, size, device=network.device)
+    pictures = torch.rand(batch, 3, size, size, device=network.device).contiguous(memory_format=torch.channels_last)
     for _ in range(steps):
         seen = pictures.detach().requires_grad_()
         torch.autograd.grad(network(seen).diagonal().sum(), seen)

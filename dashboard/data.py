@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from analysis.neighbours import Neighbour, find_nearest
 from analysis.projection import METHODS
 from analysis.space import FeatureSpace
 from inputgen.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 COUNT = 10  # how many nearest categories the panel shows and the map is judged by
 CACHED_LAYERS = 16
@@ -183,6 +186,11 @@ class View:
                 number += 1
                 key = f"{atlas.manifest.network}-{number}"
             self.atlases[key] = AtlasView(key, atlas)
+            atlas.space()  # what is damaged should be told at the start
+            if not atlas.projections.size:
+                raise UserError(f"the atlas {atlas.folder} has no maps; measure it again")
+            if number > 1 and atlas.manifest.weights != self.atlases[atlas.manifest.network].manifest.weights:
+                logger.warning("%s was made with other weights than %s", key, atlas.manifest.network)
         self.covered = frozenset(index for atlas in self.atlases.values() for index in atlas.categories)
         self.categories = [load_categories()[index] for index in sorted(self.covered)]
 

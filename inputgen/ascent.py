@@ -110,9 +110,21 @@ def draw(network: Network, objective: Logits, recipe: Recipe, streams: Sequence[
     Raises
     ------
     UserError
-        Where the climb left the numbers, as too large a step size makes it.
+        Where the climb left the numbers, as too large a step size makes it, or the device has too little
+        memory or lacks an operation.
     """
-    (last,) = deque(climb(network, objective, recipe, streams), maxlen=1)
+    try:
+        (last,) = deque(climb(network, objective, recipe, streams), maxlen=1)
+    except torch.OutOfMemoryError:
+        fewer = max(len(streams) // 2, 1)
+        raise UserError(
+            f"{network.device} has too little memory for {len(streams)} pictures of {recipe.size} px at once; "
+            f"climb fewer together, as with --set group={fewer}"
+        ) from None
+    except NotImplementedError as error:
+        raise UserError(
+            f"{network.device} lacks an operation ({str(error).splitlines()[0]}); use --device cpu"
+        ) from None
     if not last.canvas.values.isfinite().all():
         raise UserError(f"the climb left the finite numbers; give the recipe {recipe.name!r} smaller step sizes")
     return last.pictures()

@@ -151,6 +151,16 @@ class Recipe:
         """Side of the finished picture, pixels."""
         return self.octaves[-1].size
 
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Fields, octaves aside, that differ from those of the shipped recipe of the same name."""
+        shipped = RECIPES.get(self.name, self).as_dict()
+        return {
+            name: value
+            for name, value in self.as_dict().items()
+            if name not in ("native", "octaves") and value != shipped[name]
+        }
+
     def fit(self, native: int) -> Recipe:
         """Scale the sizes to a network of another native input size (pixels)."""
         return dataclasses.replace(self._scale(native, self.native), native=native)

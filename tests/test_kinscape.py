@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from analysis.closer import find_closer
 from analysis.distances import distance_matrix
 from analysis.files import UNFINISHED
 from analysis.neighbours import find_nearest
+from inputgen.recipe import FOURIER
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
 ROOT = Path(kinscape.__file__).parent
@@ -49,8 +51,8 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture(scope="module")
 def tiny(tiny_atlas: AtlasFactory) -> Path:
     folder = tiny_atlas()
-    recipe = {"name": "fourier", "octaves": [{"size": 160, "steps": 48}]}
-    quality = {"pictures": 60, "recognised": 0.95, "reported": 0.4, "chance": 0.1}
+    recipe = FOURIER.resize(160).take(48).change({"rotation": "5"}).as_dict()
+    quality = {"pictures": 60, "recognised": 0.95, "chosen": 0.5, "reported": 0.4, "chance": 0.1}
     edit_manifest(folder, recipe=recipe, quality=quality, versions={"torch": "2.9"})
     return folder
 
@@ -210,7 +212,7 @@ def test_info(run: Run, tiny: Path) -> None:
 
 def test_info_of_photographs(run: Run, tiny_atlas: AtlasFactory, tmp_path: Path) -> None:
     tiny_atlas(tmp_path, pictures=False)
-    edit_manifest(tmp_path, quality={"pictures": 9, "recognised": 0.5, "reported": 0.4, "chance": 0.1})
+    edit_manifest(tmp_path, quality={"pictures": 9, "recognised": 0.5, "chosen": 0.5, "reported": 0.4, "chance": 0.1})
     edit_manifest(tmp_path, skipped={"tabby/a.jpg": "truncated"})
     told = " ".join(run("info", "--atlas", tmp_path).split())
     assert "measured on photographs" in told
@@ -369,11 +371,24 @@ def test_a_built_atlas_answers(run: Run, built: Path) -> None:
     assert record["interval"][0] <= record["margin"] <= record["interval"][1]
 
 
-@pytest.mark.usefixtures("served")
+class Listening:
+    """A server that listens, and ends once a browser was sent to it."""
+
+    effective_host, effective_port = "127.0.0.1", 1234
+
+    def __init__(self) -> None:
+        self.visited = Event()
+
+    def run(self) -> None:
+        assert self.visited.wait(30)
+
+
 def test_demo_runs_the_main_job(run: Run, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
+    server = Listening()
     monkeypatch.setattr("analysis.atlas.find_shipped_atlas", lambda: built)
-    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("dashboard.serve.open_server", lambda *_, **__: server)
+    monkeypatch.setattr("webbrowser.open", lambda address: (opened.append(address), server.visited.set()))
     before = read_all(built)
     lines = run("demo", "--out", tmp_path / "demo", "--port", 0).splitlines()
     assert lines[0].startswith("efficientnet_lite0 looked at 28 pictures that it drew itself and recognises ")
