@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import timm
 import torch
 from PIL import Image
 
 import kinscape
-from analysis.atlas import FEATURES, FORMAT, MANIFEST, PROJECTIONS, load_atlas, save_features
+from analysis.atlas import FEATURES, FORMAT, MANIFEST, PROJECTIONS, load_atlas, save_features, save_table
 from analysis.files import UNFINISHED
 from tests.conftest import AtlasFactory
 
@@ -121,7 +122,31 @@ def test_what_is_no_atlas(refuse: Refuse, atlas: Path, tmp_path: Path, command: 
         assert f"the atlas {atlas} is damaged: atlas.json cannot be read" in refuse(*command, "--atlas", atlas)
 
 
-@pytest.mark.parametrize("command", ASK[:3] + ASK[4:5], ids=lambda command: command[0])
+@pytest.mark.parametrize("command", ASK, ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"classes": [281, "x"]}, "ValueError: classes are whole numbers from 0 to 999"),
+        ({"classes": [281, 5000]}, "ValueError: classes are whole numbers from 0 to 999"),
+        ({"classes": [281, 281]}, "ValueError: classes ascend, each once"),
+        ({"layers": {"logits": "10"}}, "ValueError: layers have whole numbers of features"),
+        ({"default_layer": "head"}, "ValueError: the default layer 'head' is not among the layers"),
+        ({"quality": {}}, "ValueError: quality has the numbers pictures, recognised, chosen, reported, chance"),
+        ({"recipe": {"name": "fourier"}}, "UserError: a recipe needs the field 'native'"),
+    ],
+    ids=["word", "index", "twice", "size", "default", "quality", "recipe"],
+)
+def test_a_manifest_that_cannot_be(
+    refuse: Refuse, atlas: Path, command: list[str], values: dict[str, Any], reason: str
+) -> None:
+    edit_manifest(atlas, **values)
+    assert refuse(*command, "--atlas", atlas) == (
+        f"the atlas {atlas} is damaged: atlas.json cannot be read ({reason}); restore it from a copy, or build into "
+        "another folder"
+    )
+
+
+@pytest.mark.parametrize("command", [command for command in ASK if command != ["info"]], ids=lambda command: command[0])
 def test_damaged_features(refuse: Refuse, atlas: Path, command: list[str]) -> None:
     beginning = f"the atlas {atlas} is damaged: features.safetensors"
     count = len(load_atlas(atlas).manifest.classes)
@@ -140,6 +165,38 @@ def test_damaged_tables(refuse: Refuse, atlas: Path) -> None:
     assert f"the atlas {atlas} is damaged: projections.parquet: " in refuse(
         "export", "projection", "p.npz", "--atlas", atlas
     )
+    assert "is damaged: projections.parquet: " in refuse("serve", "--port", "0", "--atlas", atlas)
+    save_table(atlas, PROJECTIONS, pd.DataFrame({"index": [1], "x": [0.0], "y": [0.0]}))
+    assert "is damaged: projections.parquet: it has no column 'layer'; measure it again" in refuse(
+        "export", "projection", "p.npz", "--atlas", atlas
+    )
+
+
+@pytest.mark.parametrize(
+    ("item", "options", "message"),
+    [
+        ("projection", ["--metric", "cosine"], "--metric says nothing about projection; it is for: distances"),
+        ("pictures", ["--layer", "logits"], "--layer says nothing about pictures; it is for: distances, features, pro"),
+        ("projection", ["--raw"], "--raw says nothing about projection; it is for: distances, features"),
+        ("distances", ["--method", "pca"], "--method says nothing about distances; it is for: projection"),
+        ("projection", ["--method", "tsne"], "this atlas has no tsne map of layer 'logits'; it has: "),
+    ],
+)
+def test_options_that_say_nothing(
+    refuse: Refuse, atlas: Path, tmp_path: Path, item: str, options: list[str], message: str
+) -> None:
+    assert refuse("export", item, tmp_path / "out.csv", "--atlas", atlas, *options).startswith(message)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_nothing_left_to_be_near(refuse: Refuse) -> None:
+    assert refuse("nearest", "entity") == (
+        "all categories of this atlas belong to 'entity'; nothing is left to be near it"
+    )
+
+
+def test_no_network_of_that_name(refuse: Refuse) -> None:
+    assert refuse("networks", "nosuch").startswith("no network has 'nosuch' in its name; `kinscape networks` lists")
 
 
 def test_export_to_where_nothing_can_be_written(refuse: Refuse, atlas: Path, tmp_path: Path) -> None:
@@ -329,7 +386,7 @@ def test_photographs_that_are_none(refuse: Refuse, tmp_path: Path) -> None:
     )
     (photographs / "fox").mkdir()
     (photographs / "fox" / "a.jpg").touch()
-    assert "is not named after one class: 'fox' is a group of 4" in refuse(*extract)
+    assert "fox is not named after a class but after a group (" in refuse(*extract)
 
 
 def test_extracting_to_where_nothing_can_be_written(refuse: Refuse, tmp_path: Path, tiny_atlas: AtlasFactory) -> None:

@@ -74,7 +74,9 @@ def test_help_names_every_command(run: Run) -> None:
     ):  # fmt: skip
         assert f" {command} " in told
     assert "Answer whether A is closer to B or to C." in told
-    assert "--atlas" in run("closer", "-h")
+    told = run("closer", "-h")
+    assert "--atlas" in told
+    assert "[the shipped one]" in told
 
 
 def test_the_module_is_the_command(tiny: Path) -> None:
@@ -197,7 +199,8 @@ def test_info(run: Run, tiny: Path) -> None:
     told = " ".join(run("info", "--atlas", tiny).split())
     for fact in (
         "network tiny",
-        "drawn with the recipe fourier (48 steps at 160 px), seeds 0",
+        "drawn with the recipe fourier (48 steps at 160 px, rotation 5.0), seeds 0",
+        "measured in float32, on cpu",
         f"{len(TINY_CLASSES)}, 60 pictures",
         "95.0% of the pictures",
         "blocks.2 (6), logits (10)",
@@ -237,7 +240,12 @@ def test_networks(run: Run) -> None:
 @pytest.mark.parametrize("item", ["distances", "features", "projection", "pictures"])
 def test_exports_hold_what_the_atlas_holds(run: Run, tiny: Path, tmp_path: Path, item: str, suffix: str) -> None:
     file = tmp_path / "a folder to make" / f"{item}{suffix}"
-    options = ("--layer", "blocks.2", "--metric", "cityblock")
+    options = {
+        "distances": ("--layer", "blocks.2", "--metric", "cityblock"),
+        "features": ("--layer", "blocks.2"),
+        "projection": ("--layer", "blocks.2", "--method", "pca"),
+        "pictures": (),
+    }[item]
     assert run("export", item, file, "--atlas", tiny, *options) == f"wrote {item} to {file}\n"
     atlas = load_atlas(tiny)
     space = atlas.space("blocks.2")
@@ -245,7 +253,7 @@ def test_exports_hold_what_the_atlas_holds(run: Run, tiny: Path, tmp_path: Path,
     names = [category.name for category in categories]
     wnids = [category.wnid for category in categories]
     distances = distance_matrix(space, "cityblock").values
-    places = atlas.projection("blocks.2")
+    places = atlas.projection("blocks.2", method="pca")
     if suffix == ".npz":
         with np.load(file, allow_pickle=False) as stored:
             found: Any = {key: stored[key] for key in stored.files}
@@ -386,9 +394,14 @@ class Listening:
 def test_demo_runs_the_main_job(run: Run, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
     server = Listening()
+
+    def visit(address: str) -> None:
+        opened.append(address)
+        server.visited.set()
+
     monkeypatch.setattr("analysis.atlas.find_shipped_atlas", lambda: built)
     monkeypatch.setattr("dashboard.serve.open_server", lambda *_, **__: server)
-    monkeypatch.setattr("webbrowser.open", lambda address: (opened.append(address), server.visited.set()))
+    monkeypatch.setattr("webbrowser.open", visit)
     before = read_all(built)
     lines = run("demo", "--out", tmp_path / "demo", "--port", 0).splitlines()
     assert lines[0].startswith("efficientnet_lite0 looked at 28 pictures that it drew itself and recognises ")

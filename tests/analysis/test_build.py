@@ -350,7 +350,7 @@ def test_measuring_again_finds_the_same(unbroken: Path) -> None:
     assert check.recognised == atlas.manifest.quality["recognised"]
     stored = atlas.space(standardised=False)
     np.testing.assert_allclose(check.space.vectors, stored.vectors, rtol=1e-3, atol=1e-4)
-    assert 0 < check.deviation < 0.2  # standard deviations: what float16 loses of the most constant feature
+    assert 0 <= check.deviation <= 0.011  # standard deviations: what float16 may lose
     assert read_all(unbroken) == before
 
 

@@ -248,13 +248,11 @@ def test_photographs_are_found_by_wordnet_id_and_by_name(tmp_path: Path) -> None
 def test_a_folder_that_is_not_named_after_one_class_is_told(tmp_path: Path) -> None:
     (tmp_path / "fox").mkdir()
     (tmp_path / "fox" / "a.jpg").touch()
-    with pytest.raises(
-        UserError, match=r"fox is not named after a class but after a group \(.*\); wanted is a folder for each"
-    ):
+    with pytest.raises(UserError, match=r"fox is not named after a class but after a group \(.*\); wanted is"):
         find_photographs(tmp_path)
     (tmp_path / "fox").rename(tmp_path / "red foxx")
     with pytest.raises(
-        UserError, match="red foxx is not named after a class: unknown category 'red foxx'; did you mean: red fox"
+        UserError, match=r"red foxx is not named after a class: unknown category .*did you mean: red fox"
     ):
         find_photographs(tmp_path)
 
