@@ -5,6 +5,7 @@ ratios hold on a machine whose speed drifts:
 
 - *bound*: bare forward and backward of the folded network, the same batch: no climb can be faster;
 - *kinscape*: the whole climb;
+- *as built*: the same climb on the network as timm or torchvision builds it, its weights frozen;
 - *usual loop*: the same canvas, views and steps on the network as timm or torchvision builds it, with
   ``loss.backward()``, as one would write it.
 """
@@ -39,6 +40,7 @@ def main(
 ) -> None:
     """Time drawing."""
     fast = load_network(network, device=device)
+    frozen = replace(fast, module=build_network(network, None).module.eval().requires_grad_(False).to(fast.device))
     plain = replace(fast, module=build_network(network, None).module.eval().requires_grad_().to(fast.device))
     chosen = FOURIER.fit(fast.input_size).resize(size).take(steps)
     targets = list(range(0, fast.class_count, fast.class_count // batch))[:batch]
@@ -46,12 +48,14 @@ def main(
     sides: dict[str, Callable[[], object]] = {
         "bound": lambda: run_bare(fast, batch, size, steps),
         "kinscape": lambda: run_climb(fast, objective, chosen, targets),
+        "as built": lambda: run_climb(frozen, objective, chosen, targets),
         "usual loop": lambda: run_usual_loop(plain, objective, chosen, targets),
     }
     times = time_in_turns(sides, rounds)
     print(f"{network}, fourier, {size} px, batch {batch}, {steps} steps, on {describe_processor(fast.device)}")
     print_rates(times, batch * steps, "pictures x steps")
     print(f"kinscape / bound:      {median(times['bound']) / median(times['kinscape']):.2f}")
+    print(f"kinscape / as built:   {median(times['as built']) / median(times['kinscape']):.2f}")
     print(f"kinscape / usual loop: {median(times['usual loop']) / median(times['kinscape']):.2f}")
 
 
