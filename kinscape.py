@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from analysis.atlas import DRAWN, Atlas, Manifest, load_atlas, read_manifest
+from analysis.atlas import ADDITION, CLASS, DRAWN, OPPOSITE, Atlas, Count, Manifest, load_atlas, read_manifest
 from analysis.categories import find_group, load_categories
 from inputgen.errors import UserError
 
@@ -186,13 +187,111 @@ def distance(
 
 
 @app.command()
+def opposites(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A class, or a word such as cat.")] = None,
+    atlas: AtlasOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give three readings of the opposite of NAME; without NAME, how far each keeps what is said of opposites."""
+    from dataclasses import asdict
+
+    from analysis.opposites import READINGS, find_opposites, summarise_opposites
+
+    opened = load_atlas(atlas)
+    drawn = opened.pictures_of(OPPOSITE) if OPPOSITE in opened.manifest.kinds else None
+    space, categories = opened.space(), load_categories()
+    found = find_opposites(space, drawn)
+    if name is None:
+        summaries = summarise_opposites(found)
+        if as_json:
+            _print_json({"readings": READINGS, "summaries": list(map(asdict, summaries)), "network": space.network})
+            return
+        table = Table("of opposites", *(one.reading for one in summaries))
+        table.add_row("commute", *(f"{one.commuting} of {one.classes}" for one in summaries))
+        table.add_row("different classes", *(str(one.different) for one in summaries))
+        for claims in zip(*(one.claims for one in summaries), strict=True):
+            cells = (f"{claim.holds} of {claim.classes} (of all {claim.base:.1%})" for claim in claims)
+            table.add_row(claims[0].text, *cells)
+    else:
+        group = find_group(name).indices
+        found = [one for one in found if one.index in group]
+        if not found:
+            space.rows(group)  # tells which classes are not there
+        if as_json:
+            named = [asdict(one) | {"name": categories[one.index].name} for one in found]
+            _print_json({"name": name, "readings": READINGS, "opposites": named, "network": space.network})
+            return
+        judges = list(found[0].judges)
+        table = Table("class", "logit", "minimised", *judges, "farthest", "distance", "opposed", "cosine")
+        for one in found:
+            opposite = {reading: categories[index].name for reading, index in one.classes.items()}
+            table.add_row(
+                categories[one.index].name,
+                "" if one.logit is None else f"{one.logit:.1f}",
+                opposite.get("minimised", ""),
+                *(categories[one.judges[judge]].name for judge in judges),
+                opposite["farthest"],
+                f"{one.distance:.4g}",
+                opposite["opposed"],
+                f"{one.cosine:.2f}",
+            )
+    console.print(table)
+    for reading, meaning in READINGS.items():
+        _print_plain(f"{reading}: {meaning}")
+    if drawn is None:
+        _print_plain(f"No opposite is drawn here: `kinscape build --out {opened.folder} --kinds opposite` does it.")
+    _print_plain(_describe(space, "euclidean"))
+
+
+@app.command()
+def additions(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
+    """List the pictures of two classes: what they are taken for, and where they lie between their parents."""
+    from dataclasses import asdict
+
+    from analysis.additions import find_landings, summarise_additions
+
+    opened = load_atlas(atlas)
+    space, metric, names = opened.space(), opened.manifest.default_metric, [one.name for one in load_categories()]
+    pictures = opened.pictures_of(ADDITION)
+    found = find_landings(space, pictures, opened.vectors_of(ADDITION), metric=metric)
+    summaries = summarise_additions(found)
+    if as_json:
+        records = [asdict(one) | {"names": [names[one.a], names[one.b]]} for one in found]
+        _print_json({"additions": records, "summaries": list(map(asdict, summaries)), "network": space.network})
+        return
+    judges = list(found[0].judges)
+    table = Table("addition", "logits", "taken for", *judges, "place", "distances", "nearest")
+    for expression, one in zip(pictures["expression"], found, strict=True):
+        table.add_row(
+            expression,
+            "{:.1f} {:.1f}".format(*one.logits),
+            names[one.predicted],
+            *(names[one.judges[judge]] for judge in judges),
+            f"{one.place:.2f}",
+            "{:.3g} {:.3g}".format(*one.distances),
+            names[one.nearest],
+        )
+    console.print(table)
+    for all_of in summaries:
+        seen = "".join(f", {judge} {count}" for judge, count in all_of.judges.items())
+        _print_plain(
+            f"{all_of.way}: of {all_of.pictures} pictures {all_of.parents} are taken for a parent{seen}; "
+            f"{all_of.both} have both parents in the top 5, {all_of.between} lie between their parents, "
+            f"{all_of.nearest} are nearest to one of them"
+        )
+    _print_plain("place: along the line between the parents' vectors, 0 at the first, 1 at the second")
+    _print_plain(_describe(space, metric))
+
+
+@app.command()
 def info(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
     """Say what an atlas holds and how it was made."""
     from dataclasses import asdict
 
-    manifest = load_atlas(atlas).manifest
+    opened = load_atlas(atlas)
+    manifest, counts = opened.manifest, opened.count_kinds()
     if as_json:
-        _print_json(asdict(manifest))
+        _print_json(asdict(manifest) | {"pictures": {kind: asdict(count) for kind, count in counts.items()}})
         return
     quality = manifest.quality
     rows = {
@@ -202,6 +301,8 @@ def info(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
         "measured": f"in {manifest.precision}, on {manifest.device}",
         "classes": f"{len(manifest.classes)}, {quality['pictures']} pictures",
         "recognised": f"{quality['recognised']:.1%} of the pictures, by the network itself",
+        "kinds": ", ".join(manifest.kinds),
+        **{kind: _tell_count(kind, count) for kind, count in counts.items()},
         "layers": ", ".join(f"{layer} ({size})" for layer, size in manifest.layers.items()),
         "default": f"layer {manifest.default_layer}, metric {manifest.default_metric}, standardised features; "
         "chosen on every other class",
@@ -303,6 +404,19 @@ def build(
         str | None, typer.Option(metavar="NAMES", help="Classes or groups to draw, with commas between. [all]")
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Pictures of every class, with seeds from 0. [1]")] = None,
+    kinds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KINDS",
+            help="What is drawn beside the classes: opposite and addition, with a comma between; may be given later.",
+        ),
+    ] = None,
+    batch: Annotated[
+        str,
+        typer.Option(
+            metavar="N", help="How many of the recipe's groups are climbed at once; auto: 1, on CUDA what memory holds."
+        ),
+    ] = "auto",
     device: DeviceOption = "auto",
 ) -> None:
     """Draw the categories and measure the drawings. Run again after a stop, it goes on.
@@ -314,6 +428,9 @@ def build(
     from inputgen.network import load_network
     from inputgen.recipe import Recipe, find_recipe
 
+    together = None if batch == "auto" else int(batch) if batch.isdecimal() else 0
+    if together == 0:
+        raise UserError(f"--batch takes auto or a number of groups from 1; got {batch!r}")
     begun = read_manifest(out)
     if begun is not None and begun.source != DRAWN:
         raise UserError(f"{out} holds an atlas of photographs; `kinscape extract` makes those")
@@ -331,8 +448,191 @@ def build(
         made = find_recipe(recipe or DEFAULT_RECIPE).fit(loaded.input_size)
     made = _change_recipe(made, steps, size, settings or [])
     with _show_progress() as on_progress:
-        finished = build_atlas(out, loaded, made, classes=chosen, seeds=numbers, on_progress=on_progress)
+        finished = build_atlas(
+            out,
+            loaded,
+            made,
+            classes=chosen,
+            seeds=numbers,
+            kinds=kinds.replace(" ", "").split(",") if kinds else (),
+            batch=together,
+            on_progress=on_progress,
+        )
     _print_finished(finished)
+
+
+@app.command(
+    # No short options, not even -h: "-tabby" is an expression.
+    context_settings={"help_option_names": ["--help"], "ignore_unknown_options": True, "allow_extra_args": True},
+)
+def draw(
+    context: typer.Context,
+    text: Annotated[
+        str, typer.Argument(metavar="EXPRESSION", help='What to draw: "tabby", "-tabby", "turtle + junco", ...')
+    ],
+    photograph: Annotated[
+        Path | None, typer.Option("--from", metavar="PHOTO", help="Photograph to start from. [noise]")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A recipe's name, or a .json file. [the best that the network allows]"),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Gradient steps. [the recipe's]")] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Side of the finished pictures, px. [the recipe's, scaled to the network]")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the recipe, as rotation=5."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many pictures, with seeds from 0.")] = 1,
+    l1_input: Annotated[float | None, typer.Option(help="Weight of the input's L1 norm. [the recipe's]")] = None,
+    l1_output: Annotated[float | None, typer.Option(help="Weight of the logits' L1 norm. [the recipe's]")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Picture: .png, .webp or .jpg. [named after the expression, .png]"),
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Film of the whole way: .mp4, .webp or .gif.")
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Table of every step's logits, of the named classes and the top ones: .parquet."
+        ),
+    ] = None,
+    network: NetworkOption = None,
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    atlas: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Atlas for a layer's feature maps and directions. [the shipped one]"),
+    ] = None,
+    tflite: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="TFLite classifier that judges too; may be given several times."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw an expression: classes, opposites, sums, ways from one to another, feature maps.
+
+    "tabby" is climbed, "-tabby" its opposite. "turtle + junco" merges, "turtle | junco" climbs the least activated of
+    them at every step; "0.7*Siberian husky + 0.3*timber wolf - collie" weighs; "Siberian husky -> dalmatian" goes from
+    one to the other. "blocks.5[12]" is a feature map, "blocks.5: lynx - tabby" a direction in a layer's space. An
+    operator has a space on both sides.
+
+    With several seeds, every picture and film has the seed in its name. Ctrl-C ends the climb and writes what was
+    reached.
+    """
+    from analysis.drawing import choose_recipe, draw_files, find_judges, plan_files, read_start
+    from analysis.expression import LOGITS, parse_expression
+    from inputgen.network import load_network
+
+    for word in (text, *context.args):
+        if word.startswith("--"):
+            raise UserError(f"no such option: {word}; `kinscape draw --help` lists them")
+    if context.args:
+        raise UserError(f'one expression is wanted; put it in quotes: "{" ".join((text, *context.args))}"')
+    expression = parse_expression(text)
+    if seeds < 1:
+        raise UserError(f"cannot draw {seeds} pictures; give 1 or more --seeds")
+    if atlas is not None and expression.layer == LOGITS:
+        raise UserError("--atlas says nothing about classes; it is for feature maps and directions in a layer")
+    numbers = range(seeds)
+    files = plan_files(expression, numbers, out=out, film=video, trace=trace)
+    loaded = load_network(network or DEFAULT_NETWORK, weights=weights, device=device)
+    penalties = {"l1_input": l1_input, "l1_output": l1_output}
+    changes = [*(settings or []), *(f"{name}={weight}" for name, weight in penalties.items() if weight is not None)]
+    made = _change_recipe(choose_recipe(recipe, loaded), steps, size, changes)
+    opened = load_atlas(atlas) if expression.layer != LOGITS else None
+    with _catch_interrupt() as interrupted, _show_progress() as on_progress:
+        drawn = draw_files(
+            expression,
+            loaded,
+            made,
+            files,
+            seeds=numbers,
+            start=read_start(photograph, made.size) if photograph else None,
+            atlas=opened,
+            judges=find_judges(loaded, tflite or ()),
+            notes={"from": photograph.name} if photograph else {},
+            stopped=interrupted,
+            on_progress=on_progress,
+        )
+    if as_json:
+        _print_json(
+            {
+                "expression": expression.text,
+                "network": loaded.name,
+                "recipe": made.as_dict(),
+                "steps": drawn.step,
+                "pictures": [
+                    {"file": str(path), "seed": seed, **outcome.as_json()}
+                    for path, seed, outcome in zip(files.pictures, numbers, drawn.outcomes, strict=True)
+                ],
+                "films": [str(path) for path in files.films],
+                "trace": str(trace) if trace else None,
+            }
+        )
+    else:
+        for path, seed, outcome in zip(files.pictures, numbers, drawn.outcomes, strict=True):
+            table = Table(f"{loaded.name} sees", title=f"{expression.text}, seed {seed}", title_justify="left")
+            for name in ("logit", "probability"):
+                table.add_column(name, justify="right")
+            for seen in outcome.top:
+                table.add_row(seen.name, f"{seen.logit:.2f}", f"{seen.probability:.1%}")
+            console.print(table)
+            for line in outcome.tell():
+                _print_plain(line)
+            _print_plain(f"wrote {path}")
+        for path in (*files.films, *([trace] if trace else [])):
+            _print_plain(f"wrote {path}")
+    if interrupted():
+        _complain(f"stopped after step {drawn.step} of {drawn.count}; what was reached is written")
+        raise typer.Exit(130)
+
+
+@app.command()
+def judge(
+    atlas: AtlasOption = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Network that judges; may be given several times. [the other embedded ones that are installed]",
+        ),
+    ] = None,
+    tflite: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="TFLite classifier that judges too; may be given several times."),
+    ] = None,
+    weights: WeightsOption = None,
+    write: Annotated[bool, typer.Option("--write", help="Store the verdicts in the atlas.")] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Have other networks classify an atlas's drawings, and compare with the verdicts that it has stored."""
+    from dataclasses import asdict
+
+    from analysis.judge import count_verdicts, judge_atlas, load_judges, store_verdicts
+
+    opened = load_atlas(atlas)
+    made = opened.manifest
+    judges = load_judges(made.network, made.weights, network or (), tflite or (), weights=weights, device=device)
+    with _show_progress() as on_progress:
+        verdicts = judge_atlas(opened, judges, on_progress=on_progress)
+    tallies = count_verdicts(opened, verdicts)
+    if write:
+        store_verdicts(opened, verdicts)
+    if as_json:
+        _print_json([asdict(tally) for tally in tallies])
+        return
+    table = Table("judge", "kind", "pictures", "top-1", "top-5", "stored verdicts")
+    for one in tallies:
+        table.add_row(one.judge, one.kind, str(one.pictures), *one.as_text())
+    console.print(table)
+    if write:
+        _print_plain(f"wrote the verdicts of {', '.join(verdicts)} to {opened.folder / 'pictures.parquet'}")
 
 
 @app.command()
@@ -462,6 +762,23 @@ def _show_progress() -> Iterator[Callable[[str, int, int], None]]:
         yield on_progress
 
 
+@contextmanager
+def _catch_interrupt() -> Iterator[Callable[[], bool]]:
+    """Have the first Ctrl-C remembered, for work that ends by itself when asked; the second ends the program."""
+    caught: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def catch(number: int, _: object) -> None:
+        caught.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, catch)
+    try:
+        yield lambda: bool(caught)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _print_finished(atlas: Atlas) -> None:
     manifest = atlas.manifest
     _print_plain(
@@ -479,6 +796,12 @@ def _print_finished(atlas: Atlas) -> None:
 def _describe(space: FeatureSpace, metric: str) -> str:
     features = "standardised features" if space.standardised else "raw features"
     return f"{space.network}, layer {space.layer}, {metric}, {features}, {space.source}"
+
+
+def _tell_count(kind: str, count: Count) -> str:
+    own = {CLASS: "their class", OPPOSITE: "the class whose logit was minimised", ADDITION: "one of their parents"}
+    judges = [f"{name} top-1 {one:.1%}, top-5 {five:.1%}" for name, (one, five) in count.judges.items()]
+    return "; ".join([f"{count.pictures} pictures, {count.recognised:.1%} taken for {own[kind]}", *judges])
 
 
 def _tell_making(manifest: Manifest) -> str:

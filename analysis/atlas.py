@@ -2,11 +2,14 @@
 
 ==========================  ===========================================================================
 ``atlas.json``              the manifest: network, weights, recipe, seeds, layers, defaults, versions
-``pictures/KIND/NNNN-S.webp``  the picture of class NNNN with seed S
+``pictures/KIND/...webp``   the pictures; see `picture_name` and `addition_name`
 ``pictures.parquet``        one row a picture
-``features.safetensors``    per layer: the classes' mean, and their spread where a class has several pictures
+``features.safetensors``    per layer: the classes' mean, and their spread where a class has several
+                            pictures; per other kind: its pictures' vectors in the default layer
 ``projections.parquet``     one row a class, layer and method: where it lies on the map
 ==========================  ===========================================================================
+
+The pictures of the classes make the space. Those of other kinds, opposites and additions, lie in it.
 
 Reading an atlas needs no torch. Nothing in it is a pickle.
 """
@@ -14,8 +17,8 @@ Reading an atlas needs no torch. Nothing in it is a pickle.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -45,6 +48,10 @@ QUALITY = ("pictures", "recognised", "chosen", "reported", "chance")
 ROUNDING = 0.01  # of a feature's spread
 DRAWN = "drawn"
 PHOTOGRAPHS = "photographs"
+CLASS, OPPOSITE, ADDITION = KINDS = ("class", "opposite", "addition")
+VERDICT = ".predicted"  # after a judge's name: the column with the class that it sees
+TOPS = (1, 5)
+MERGED, JUXTAPOSED = WAYS = ("merged", "juxtaposed")
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,10 @@ class Manifest:
         Files that could not be read, with the reason.
     format : int
         Version of this layout.
+    kinds : list of str
+        The kinds of pictures it holds, in the order of `KINDS`; ``"class"`` always.
+    additions : list of [int, int]
+        The pairs of classes that are added; empty until they are chosen.
     """
 
     network: str
@@ -101,6 +112,28 @@ class Manifest:
     precision: str = "float32"
     device: str = "cpu"
     format: int = FORMAT
+    kinds: list[str] = field(default_factory=lambda: [CLASS])
+    additions: list[list[int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Count:
+    """The pictures of one kind, counted.
+
+    Attributes
+    ----------
+    pictures : int
+        How many there are.
+    recognised : float
+        The part of them that the network takes for their own class (of additions: for one of the parents), 0..1.
+    judges : dict of str to tuple of float
+        For each judge the part of them, 0..1, of which it names that class first, and among its first five;
+        without those that have no class of their own.
+    """
+
+    pictures: int
+    recognised: float
+    judges: dict[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -191,13 +224,83 @@ class Atlas:
 
     @cached_property
     def pictures(self) -> pd.DataFrame:
-        """One row a picture.
+        """One row a picture: classes first, then opposites, then additions.
 
-        Columns ``path`` (relative to the atlas), ``kind``, ``target`` (class index, or empty),
-        ``expression``, ``seed``, ``logit`` (of the target), ``predicted`` (class index) and
-        ``probability`` (of the predicted class).
+        Columns ``path`` (relative to the atlas), ``kind``, ``target`` (class index; empty for additions),
+        ``expression``, ``seed``, ``logit`` (of the target; of an addition the lower of its parents'),
+        ``predicted`` (class index) and ``probability`` (of the predicted class). Where there are additions: the
+        parents ``a`` and ``b``, their ``logit_a``, ``logit_b``, and the places of these among all logits, from
+        0, ``rank_a``, ``rank_b``; empty for other kinds. Where other networks have judged the pictures, the
+        columns that `is_judged` tells.
         """
         return self._read_table(PICTURES, ("path", "kind", "target", "expression", "seed", "logit", "predicted"))
+
+    def count_kinds(self) -> dict[str, Count]:
+        """Count the pictures of each kind that is there; needs no pandas, which takes long to load."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            with parquet.ParquetFile(self.folder / PICTURES) as file:
+                columns = file.read().to_pydict()  # to_numpy would load pandas
+            kinds = np.array(columns["kind"], np.str_)
+            predicted, target = (np.array(columns[name], float) for name in ("predicted", "target"))  # None is NaN
+        except (OSError, KeyError, pa.ArrowException) as error:
+            raise self._damage(PICTURES, str(error)) from None
+        parents = [np.array(columns[name], float) for name in ("a", "b") if name in columns]
+        own = np.any([predicted == index for index in (target, *parents)], axis=0)
+        counts = {}
+        for kind in KINDS:
+            if (of_kind := kinds == kind).any():
+                judges = {}
+                for name in list_judges(columns):
+                    ranks = np.array(columns[f"{name}.rank"])[of_kind]
+                    if (ranks >= 0).any():
+                        judges[name] = tuple(float((ranks[ranks >= 0] < top).mean()) for top in TOPS)
+                counts[kind] = Count(int(of_kind.sum()), float(own[of_kind].mean()), judges)
+        return counts
+
+    def pictures_of(self, kind: str) -> pd.DataFrame:
+        """Give the rows of `pictures` of one kind, numbered from 0.
+
+        Raises
+        ------
+        UserError
+            Where the atlas has no pictures of the kind.
+        """
+        rows = self.pictures[self.pictures["kind"] == kind].reset_index(drop=True)
+        if not len(rows):
+            raise UserError(
+                f"the atlas {self.folder} has no pictures of the kind {kind!r}; draw them with "
+                f"`kinscape build --out {self.folder} --kinds {kind}`"
+            )
+        return rows
+
+    def vectors_of(self, kind: str, *, standardised: bool = True) -> NDArray[np.float32]:
+        """Read where the opposites' or the additions' pictures lie in the space of the default layer.
+
+        Parameters
+        ----------
+        kind : str
+            ``"opposite"`` or ``"addition"``.
+        standardised : bool
+            Whether features are scaled as `space` scales those of the classes.
+
+        Returns
+        -------
+        numpy.ndarray
+            (pictures, features), in the order of `pictures_of`.
+
+        Raises
+        ------
+        UserError
+            Where the atlas has no pictures of the kind, or their features are damaged.
+        """
+        count, layer = len(self.pictures_of(kind)), self.manifest.default_layer
+        vectors = self._read(f"{kind}/{layer}").astype(np.float32)
+        if vectors.shape != (count, self.manifest.layers[layer]) or not np.isfinite(vectors).all():
+            raise self._damage(FEATURES, f"{kind}/{layer} does not hold {count} vectors of finite numbers")
+        return self.space(standardised=False).scale(vectors) if standardised else vectors
 
     def _read(self, name: str) -> NDArray[Any]:
         path = self.folder / FEATURES
@@ -233,6 +336,21 @@ def picture_name(kind: str, target: int, seed: int) -> str:
     return f"pictures/{kind}/{target:04d}-{seed}.webp"
 
 
+def addition_name(way: str, first: int, second: int, seed: int) -> str:
+    """Name the file of an addition, relative to the atlas: ``pictures/addition/merged-0037-0013-0.webp``."""
+    return f"pictures/{ADDITION}/{way}-{first:04d}-{second:04d}-{seed}.webp"
+
+
+def list_judges(columns: Iterable[str]) -> list[str]:
+    """List the judges whose verdicts are among the columns of a table of pictures."""
+    return [name.removesuffix(VERDICT) for name in columns if name.endswith(VERDICT)]
+
+
+def is_judged(column: str) -> bool:
+    """Tell whether a column of the table of pictures is another network's verdict, as ``"lite2.rank"`` is."""
+    return "." in column
+
+
 def _tell_maker(folder: Path, manifest: Manifest) -> str:
     """Tell the command that makes or finishes an atlas."""
     made_of = {DRAWN: "build", PHOTOGRAPHS: "extract FOLDER"}
@@ -263,11 +381,15 @@ def read_manifest(folder: Path) -> Manifest | None:
             f"({FORMAT}); upgrade kinscape"
         )
     try:
-        for name, hint in get_type_hints(Manifest).items():
-            kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-            if not isinstance(record[name], tuple(get_origin(kind) or kind for kind in kinds)):
-                raise TypeError(f"{name} is of type {type(record[name]).__name__}")
-        manifest = Manifest(**{field.name: record[field.name] for field in fields(Manifest)})
+        hints = get_type_hints(Manifest)
+        for one in fields(Manifest):
+            if one.name not in record and one.default_factory is not MISSING:
+                continue  # what came after the first atlases were made
+            hint = hints[one.name]
+            types = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+            if not isinstance(record[one.name], tuple(get_origin(kind) or kind for kind in types)):
+                raise TypeError(f"{one.name} is of type {type(record[one.name]).__name__}")
+        manifest = Manifest(**{name: record[name] for name in hints if name in record})
         _check_manifest(manifest)
         return manifest
     except (ValueError, KeyError, TypeError) as error:
@@ -290,6 +412,11 @@ def _check_manifest(manifest: Manifest) -> None:
         raise ValueError("classes ascend, each once")
     if not all(type(size) is int and size > 0 for size in manifest.layers.values()):
         raise ValueError("layers have whole numbers of features")
+    if manifest.kinds != [kind for kind in KINDS if kind == CLASS or kind in manifest.kinds]:
+        raise ValueError(f"kinds are some of {', '.join(KINDS)}, in this order, {CLASS} among them")
+    pairs = {(first, second) for first, second in manifest.additions}
+    if len(pairs) < len(manifest.additions) or not all(a != b and {a, b} <= set(classes) for a, b in pairs):
+        raise ValueError("additions are pairs of two of the classes, each pair once")
     if manifest.recipe is not None:
         Recipe.from_dict(manifest.recipe)  # its UserError is a ValueError as well
     if manifest.finished:

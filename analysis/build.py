@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,21 +16,30 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from analysis.activations import (
-    LOGITS,
     ClassStatistics,
     find_precision,
     list_layers,
     measure_files,
 )
-from analysis.agreement import choose_default
+from analysis.additions import choose_pairs
+from analysis.agreement import Choice, choose_default
 from analysis.atlas import (
+    ADDITION,
+    CLASS,
     DRAWN,
+    KINDS,
+    MERGED,
+    OPPOSITE,
     PHOTOGRAPHS,
     PICTURES,
     PROJECTIONS,
+    WAYS,
     Atlas,
     Manifest,
+    addition_name,
+    is_judged,
     load_atlas,
+    pack_floats,
     picture_name,
     read_manifest,
     save_features,
@@ -46,17 +55,24 @@ from inputgen.ascent import draw
 from inputgen.canvas import make_stream
 from inputgen.errors import UserError
 from inputgen.network import Network
-from inputgen.objective import Logits
+from inputgen.objective import LOGITS, Objective, join
 from inputgen.recipe import Recipe
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
-CLASS_KIND = "class"
-WEBP_QUALITY = 90
+WEBP_QUALITY = 85
+FILL = 0.8  # of the free memory
+PROBE_STEPS = 2  # the second has the optimiser's own memory as well
 MADE_WITH = ("kinscape", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-learn", "umap-learn")
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being done, how many pictures or maps are done, and of how many."""
+
+Take = Callable[[Sequence[int], dict[str, NDArray[np.float32]]], None]
+"""Takes the positions of a batch of pictures, and per layer their features."""
 
 
 def build_atlas(
@@ -66,9 +82,14 @@ def build_atlas(
     *,
     classes: Sequence[int],
     seeds: Sequence[int],
+    kinds: Sequence[str] = (),
+    batch: int | None = 1,
     on_progress: Progress,
 ) -> Atlas:
-    """Draw the classes and measure the drawings; go on where an earlier run was stopped.
+    """Draw what the atlas is to hold and measure the drawings; go on where an earlier run was stopped.
+
+    Pairs to be added are chosen once the classes are drawn, by `analysis.additions.choose_pairs`, and kept in the
+    manifest.
 
     Parameters
     ----------
@@ -81,14 +102,20 @@ def build_atlas(
     classes : sequence of int
         Class indices.
     seeds : sequence of int
-        One picture of every class for each.
+        One picture of every class for each; opposites and additions have the lowest only.
+    kinds : sequence of str
+        What is drawn beside the classes: some of `analysis.atlas.KINDS`. An atlas that was begun keeps its own,
+        and may be given more.
+    batch : int or None
+        See `draw_pictures`.
     on_progress : callable
         See `Progress`.
 
     Raises
     ------
     UserError
-        Where the folder holds something else: another network, other weights, recipe, classes or seeds.
+        Where the folder holds something else: another network, other weights, recipe, classes or seeds; for an
+        unknown kind.
     OSError
         Where it cannot be written.
     """
@@ -97,50 +124,170 @@ def build_atlas(
     manifest = replace(
         _begin_manifest(network, DRAWN), classes=sorted(classes), recipe=recipe.as_dict(), seeds=sorted(seeds)
     )
-    _check_folder(folder, manifest, ("source", "network", "weights", "recipe", "classes", "seeds"))
+    for kind in kinds:
+        if kind not in KINDS:
+            raise UserError(f"unknown kind of pictures {kind!r}; there are: {', '.join(KINDS)}")
+    begun = _check_folder(folder, manifest, ("source", "network", "weights", "recipe", "classes", "seeds"))
+    held = {CLASS, *kinds, *(begun.kinds if begun else ())}
+    manifest = replace(
+        manifest, kinds=[kind for kind in KINDS if kind in held], additions=begun.additions if begun else []
+    )
     save_manifest(folder, manifest)
     remove_unfinished(folder)
-    draw_pictures(folder, network, recipe, manifest, on_progress=on_progress)
+    draw_pictures(folder, network, recipe, manifest, batch=batch, on_progress=on_progress)
+    if ADDITION in manifest.kinds and not manifest.additions:
+        manifest = _choose_additions(folder, network, manifest, on_progress=on_progress)
+        save_manifest(folder, manifest)
+        draw_pictures(folder, network, recipe, manifest, batch=batch, on_progress=on_progress)
     return measure_atlas(folder, network, on_progress=on_progress)
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One picture of a class: which, and where it lies, relative to the atlas."""
+    """One picture of an atlas of drawings.
 
-    target: int
+    Attributes
+    ----------
+    kind : str
+        One of `analysis.atlas.KINDS`.
+    targets : tuple of int
+        The class index that is climbed or, of an opposite, climbed down; of an addition its two parents.
+    seed : int
+        Its seed.
+    way : str
+        Of an addition: ``"merged"`` (the sum of the logits is climbed) or ``"juxtaposed"`` (at every step only
+        the least of them).
+    """
+
+    kind: str
+    targets: tuple[int, ...]
     seed: int
+    way: str = ""
 
     @property
     def path(self) -> str:
         """The picture's file, relative to the atlas."""
-        return picture_name(CLASS_KIND, self.target, self.seed)
+        if self.kind == ADDITION:
+            first, second = self.targets
+            return addition_name(self.way, first, second, self.seed)
+        return picture_name(self.kind, self.targets[0], self.seed)
+
+    @property
+    def expression(self) -> str:
+        """What is climbed, as ``kinscape draw`` takes it."""
+        names = [load_categories()[target].name for target in self.targets]
+        if self.kind == OPPOSITE:
+            return f"-{names[0]}"
+        return (" + " if self.way == MERGED else " | ").join(names)
+
+    def stream(self) -> torch.Generator:
+        """Make the picture's random stream: of no two pictures of an atlas the same."""
+        marks = {CLASS: (), OPPOSITE: (1,), ADDITION: (2 + WAYS.index(self.way),) if self.way else ()}
+        return make_stream(self.seed, *self.targets, *marks[self.kind])
+
+    def objective(self, class_count: int) -> Objective:
+        """Say what is climbed, with `class_count` logits."""
+        one = Objective.of_classes(self.targets, class_count).weights[LOGITS]  # (targets, 1, classes)
+        if self.kind == OPPOSITE:
+            return Objective({LOGITS: -one})
+        return Objective({LOGITS: one.sum(0, keepdim=True) if self.way == MERGED else one.transpose(0, 1)})
 
 
 def list_drawings(manifest: Manifest) -> list[Drawing]:
-    """List the pictures of an atlas of drawings: by seed, then by class."""
-    return [Drawing(target, seed) for seed in manifest.seeds for target in manifest.classes]
+    """List the pictures of an atlas of drawings, by kind.
+
+    Classes come by seed, then by index; opposites by index, and additions by way, then by pair, both with the
+    first seed only. Additions are listed once their pairs are chosen.
+    """
+    classes, first = manifest.classes, manifest.seeds[:1]
+    drawings = [Drawing(CLASS, (target,), seed) for seed in manifest.seeds for target in classes]
+    if OPPOSITE in manifest.kinds:
+        drawings += [Drawing(OPPOSITE, (target,), seed) for seed in first for target in classes]
+    if ADDITION in manifest.kinds:
+        drawings += [
+            Drawing(ADDITION, (a, b), seed, way) for seed in first for way in WAYS for a, b in manifest.additions
+        ]
+    return drawings
 
 
-def draw_pictures(folder: Path, network: Network, recipe: Recipe, manifest: Manifest, *, on_progress: Progress) -> None:
-    """Draw what is missing, in the recipe's groups: the unit that is climbed together and resumed.
+def draw_pictures(
+    folder: Path,
+    network: Network,
+    recipe: Recipe,
+    manifest: Manifest,
+    *,
+    batch: int | None = 1,
+    on_progress: Progress,
+) -> None:
+    """Draw what is missing, kind by kind, in the recipe's groups: the unit that is resumed.
 
     A finished picture is a finished file. A group of which one is missing is drawn again as a whole, since
-    only the same batch gives the same pictures to the bit.
+    only the same batch gives the same pictures to the bit; so those of several groups that are climbed at
+    once may differ by floating-point noise from those of one.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The atlas's folder.
+    network : Network
+        Draws.
+    recipe : Recipe
+        How; its `group` is the size of a group.
+    manifest : Manifest
+        Which pictures; see `list_drawings`.
+    batch : int or None
+        How many groups are climbed at once, whatever the number of pictures; None for what `find_batch` finds.
+    on_progress : callable
+        See `Progress`.
     """
     drawings = list_drawings(manifest)
-    groups = [drawings[start : start + recipe.group] for start in range(0, len(drawings), recipe.group)]
+    groups = []
+    for kind in KINDS:
+        those = [drawing for drawing in drawings if drawing.kind == kind]
+        groups += [those[start : start + recipe.group] for start in range(0, len(those), recipe.group)]
     missing = [group for group in groups if not all((folder / drawing.path).is_file() for drawing in group)]
     done = len(drawings) - sum(map(len, missing))
     on_progress("drawing", done, len(drawings))
-    for group in missing:
-        objective = Logits.of_classes([drawing.target for drawing in group], network.class_count)
-        streams = [make_stream(drawing.seed, drawing.target) for drawing in group]
-        pictures = draw(network, objective, recipe, streams)
-        for drawing, picture in zip(group, pictures, strict=True):
+    if not missing:
+        return
+    _forget_judges(folder)
+    if batch is None:
+        batch = find_batch(network, recipe, missing[0])
+    for start in range(0, len(missing), batch):
+        together = [drawing for group in missing[start : start + batch] for drawing in group]
+        for drawing, picture in zip(together, _draw(network, recipe, together), strict=True):
             save_picture(folder / drawing.path, picture)
-        done += len(group)
+        done += len(together)
         on_progress("drawing", done, len(drawings))
+
+
+def _draw(network: Network, recipe: Recipe, drawings: Sequence[Drawing]) -> torch.Tensor:
+    objective = join([drawing.objective(network.class_count) for drawing in drawings])
+    return draw(network, objective, recipe, [drawing.stream() for drawing in drawings])
+
+
+def find_batch(network: Network, recipe: Recipe, group: Sequence[Drawing]) -> int:
+    """Find how many groups a device climbs best at once.
+
+    Returns
+    -------
+    int
+        On CUDA as many as fill four fifths of the memory that is free, by what two steps of `group` need at
+        each size; 1 elsewhere, where more would need more memory and be no faster.
+    """
+    if network.device.type != "cuda":
+        return 1
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated(network.device)
+    torch.cuda.reset_peak_memory_stats(network.device)
+    octaves = tuple(replace(octave, steps=min(octave.steps, PROBE_STEPS)) for octave in recipe.octaves)
+    _draw(network, replace(recipe, octaves=octaves), group)
+    needed = torch.cuda.max_memory_allocated(network.device) - before
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(network.device)
+    found = max(1, int(FILL * free / needed))
+    logger.info("%d groups of %d pictures are climbed at once", found, recipe.group)
+    return found
 
 
 def save_picture(path: Path, picture: torch.Tensor) -> None:
@@ -150,16 +297,46 @@ def save_picture(path: Path, picture: torch.Tensor) -> None:
         Image.fromarray(values).save(temporary, "WEBP", quality=WEBP_QUALITY, method=4)
 
 
+def _choose_additions(folder: Path, network: Network, manifest: Manifest, *, on_progress: Progress) -> Manifest:
+    """Choose the pairs to add, by the space that the classes' pictures make."""
+
+    def tell(_what: str, done: int, total: int) -> None:
+        on_progress("pairing", done, total)
+
+    statistics, _ = _measure_classes(folder, network, manifest, on_progress=tell)
+    choice, space = _choose_default(manifest, statistics.as_tensors())
+    pairs = choose_pairs(space.standardise(), metric=choice.metric)
+    return replace(manifest, additions=[list(pair) for pair in pairs])
+
+
 def measure_atlas(folder: Path, network: Network, *, on_progress: Progress) -> Atlas:
     """Measure an atlas's stored pictures: features, the defaults, the table of pictures, the maps.
 
-    Only the files count, so that whoever has the pictures gets the same numbers, and in float32.
+    Only the files count, so that whoever has the pictures gets the same numbers, and in float32. The classes'
+    pictures make the space; those of other kinds are measured in its default layer. The judges' columns of the
+    table are kept where it lists the same files; `draw_pictures` takes them out before it draws any anew.
     """
     manifest = read_manifest(folder)
     if manifest is None:
         raise UserError(f"no atlas at {folder}; `kinscape build` makes one")
-    statistics, verdicts = _measure_drawings(folder, network, manifest, on_progress=on_progress)
-    return _finish(folder, manifest, statistics, verdicts, on_progress=on_progress)
+    drawings = list_drawings(manifest)
+    done = 0
+
+    def tell(what: str, more: int, _total: int) -> None:
+        on_progress(what, done + more, len(drawings))
+
+    statistics, verdicts = _measure_classes(folder, network, manifest, on_progress=tell)
+    tensors = statistics.as_tensors()
+    choice, _ = _choose_default(manifest, tensors)
+    tables = [_tabulate([drawing for drawing in drawings if drawing.kind == CLASS], verdicts)]
+    for kind in manifest.kinds[1:]:
+        if those := [drawing for drawing in drawings if drawing.kind == kind]:
+            done = sum(map(len, tables))
+            tensors[f"{kind}/{choice.layer}"], found = _measure_others(
+                folder, network, manifest, those, choice.layer, on_progress=tell
+            )
+            tables.append(_tabulate(those, found))
+    return _finish(folder, manifest, tensors, choice, verdicts, tables, on_progress=on_progress)
 
 
 def extract_atlas(
@@ -192,11 +369,15 @@ def extract_atlas(
     folder.mkdir(parents=True, exist_ok=True)  # what is not to be had should be known before hours of reading
     read = partial(read_photograph, resize=network.resize, crop=network.input_size, interpolation=network.interpolation)
     number_format = find_precision(precision, network.device)
-    statistics, verdicts = _measure(
+    targets = [one.target for one in found]
+    statistics = ClassStatistics(sorted(set(targets)))
+    verdicts = _measure(
         network,
         [one.path for one in found],
-        [one.target for one in found],
+        [(target,) for target in targets],
         read,
+        layers=list_layers(network),
+        take=lambda positions, features: statistics.update([targets[at] for at in positions], features),
         precision=number_format,
         on_progress=on_progress,
     )
@@ -210,7 +391,10 @@ def extract_atlas(
     read_well = set(range(len(found))) - set(verdicts.skipped)
     classes = sorted({found[position].target for position in read_well})
     manifest = replace(manifest, classes=classes, skipped=skipped, precision=str(number_format).removeprefix("torch."))
-    return _finish(folder, manifest, statistics, verdicts, on_progress=on_progress)
+    tensors = statistics.as_tensors()
+    choice, _ = _choose_default(manifest, tensors)
+    # Of photographs there is no row: they stay where they are.
+    return _finish(folder, manifest, tensors, choice, verdicts, [_tabulate([], verdicts)], on_progress=on_progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,14 +421,14 @@ class Check:
 
 
 def remeasure_atlas(atlas: Atlas, network: Network, *, on_progress: Progress) -> Check:
-    """Measure the pictures of a finished atlas again, and compare with what it holds. Writes nothing."""
+    """Measure the classes' pictures of a finished atlas again, and compare with what it holds. Writes nothing."""
     manifest = atlas.manifest
     if network.weights_hash != manifest.weights:
         raise UserError(
             f"{atlas.folder} was made with other weights of {manifest.network} "
             f"({manifest.weights[:12]}, here {network.weights_hash[:12]})"
         )
-    statistics, verdicts = _measure_drawings(atlas.folder, network, manifest, on_progress=on_progress)
+    statistics, verdicts = _measure_classes(atlas.folder, network, manifest, on_progress=on_progress)
     stored = atlas.space(standardised=False)
     means = statistics.as_tensors()[f"{stored.layer}.mean"].astype(np.float32)
     spread = stored.vectors.std(0)
@@ -255,25 +439,89 @@ def remeasure_atlas(atlas: Atlas, network: Network, *, on_progress: Progress) ->
 
 @dataclass(frozen=True, eq=False)
 class Verdicts:
-    """What the network said of each picture, in the order asked; NaN and -1 for those skipped."""
+    """What the network said of each picture, in the order asked; NaN and -1 for those skipped.
 
-    logit: NDArray[np.float32]
+    Attributes
+    ----------
+    logits : numpy.ndarray
+        (pictures, targets) float32 logits of each picture's targets.
+    ranks : numpy.ndarray
+        (pictures, targets) int64: the place of each target's logit among all, from 0; of equal ones the lower class
+        comes first.
+    predicted : numpy.ndarray
+        (pictures,) int64, the class of the highest.
+    probability : numpy.ndarray
+        (pictures,) float32, of that class.
+    skipped : dict of int to str
+        The pictures that could not be read, with the reason.
+    """
+
+    logits: NDArray[np.float32]
+    ranks: NDArray[np.int64]
     predicted: NDArray[np.int64]
     probability: NDArray[np.float32]
-    recognised: float
     skipped: dict[int, str]
+
+    @property
+    def recognised(self) -> float:
+        """The part of the pictures that could be read whose first target has the highest logit, 0..1."""
+        read_well = self.predicted >= 0
+        return float((self.ranks[:, 0] == 0)[read_well].mean()) if read_well.any() else 0.0
+
+
+def _measure_classes(
+    folder: Path, network: Network, manifest: Manifest, *, on_progress: Progress
+) -> tuple[ClassStatistics, Verdicts]:
+    drawings = [drawing for drawing in list_drawings(manifest) if drawing.kind == CLASS]
+    statistics = ClassStatistics(manifest.classes)
+
+    def take(positions: Sequence[int], features: dict[str, NDArray[np.float32]]) -> None:
+        statistics.update([drawings[position].targets[0] for position in positions], features)
+
+    verdicts = _measure_drawings(
+        folder, network, manifest, drawings, layers=list_layers(network), take=take, on_progress=on_progress
+    )
+    return statistics, verdicts
+
+
+def _measure_others(
+    folder: Path,
+    network: Network,
+    manifest: Manifest,
+    drawings: Sequence[Drawing],
+    layer: str,
+    *,
+    on_progress: Progress,
+) -> tuple[NDArray[np.float32], Verdicts]:
+    """Measure pictures that are no classes': the (pictures, features) vectors in one layer, and the verdicts."""
+    batches: list[NDArray[np.float32]] = []
+
+    def take(_: Sequence[int], features: dict[str, NDArray[np.float32]]) -> None:
+        batches.append(features[layer])
+
+    layers = (layer,) if layer == LOGITS else (layer, LOGITS)
+    verdicts = _measure_drawings(folder, network, manifest, drawings, layers=layers, take=take, on_progress=on_progress)
+    return np.concatenate(batches), verdicts
 
 
 def _measure_drawings(
-    folder: Path, network: Network, manifest: Manifest, *, on_progress: Progress
-) -> tuple[ClassStatistics, Verdicts]:
-    drawings = list_drawings(manifest)
+    folder: Path,
+    network: Network,
+    manifest: Manifest,
+    drawings: Sequence[Drawing],
+    *,
+    layers: Sequence[str],
+    take: Take,
+    on_progress: Progress,
+) -> Verdicts:
     recipe = Recipe.from_dict(manifest.recipe or {})
-    statistics, verdicts = _measure(
+    verdicts = _measure(
         network,
         [folder / drawing.path for drawing in drawings],
-        [drawing.target for drawing in drawings],
+        [drawing.targets for drawing in drawings],
         partial(read_drawing, side=recipe.size),
+        layers=layers,
+        take=take,
         feed=recipe.feed,
         precision=torch.float32,
         on_progress=on_progress,
@@ -283,81 +531,135 @@ def _measure_drawings(
             f"{folder / drawings[position].path} cannot be read ({reason}); delete it and run "
             f"`kinscape build --out {folder}`"
         )
-    return statistics, verdicts
+    return verdicts
 
 
 def _measure(
     network: Network,
     paths: Sequence[Path],
-    targets: Sequence[int],
+    targets: Sequence[tuple[int, ...]],
     read: Callable[[Path], Any],
     *,
+    layers: Sequence[str],
+    take: Take,
     feed: str = "normalised",
     precision: torch.dtype,
     on_progress: Progress,
-) -> tuple[ClassStatistics, Verdicts]:
-    statistics = ClassStatistics(sorted(set(targets)))
-    logit = np.full(len(paths), np.nan, np.float32)
-    probability = logit.copy()
+) -> Verdicts:
+    wanted = np.array(targets, np.int64).reshape(len(paths), -1)
+    logits = np.full(wanted.shape, np.nan, np.float32)
+    ranks = np.full(wanted.shape, -1, np.int64)
     predicted = np.full(len(paths), -1, np.int64)
+    probability = np.full(len(paths), np.nan, np.float32)
     skipped: dict[int, str] = {}
-    for batch in measure_files(network, paths, list_layers(network), read, feed=feed, precision=precision):
+    for batch in measure_files(network, paths, layers, read, feed=feed, precision=precision):
         skipped |= batch.skipped
         for layer, values in batch.features.items():
             if not np.isfinite(values).all():
                 raise UserError(
                     f"{network.name} gives activations in {layer} that are not finite; its weights are damaged"
                 )
-        if batch.positions:
-            wanted = [targets[position] for position in batch.positions]
-            statistics.update(wanted, batch.features)
-            logits = batch.features[LOGITS].astype(np.float64)
-            at = np.arange(len(wanted))
-            logit[batch.positions] = logits[at, wanted]
-            predicted[batch.positions] = logits.argmax(1)
-            shifted = np.exp(logits - logits.max(1, keepdims=True))
-            probability[batch.positions] = 1 / shifted.sum(1)
-        on_progress("measuring", int(statistics.count.sum()) + len(skipped), len(paths))
-    read_well = predicted >= 0
-    recognised = float((predicted == np.array(targets))[read_well].mean()) if read_well.any() else 0.0
-    return statistics, Verdicts(logit, predicted, probability, recognised, skipped)
+        if at := batch.positions:
+            take(at, batch.features)
+            found = batch.features[LOGITS].astype(np.float64)
+            own = np.take_along_axis(found, wanted[at], axis=1)
+            logits[at] = own
+            before = (found[:, None] == own[..., None]) & (np.arange(found.shape[1]) < wanted[at][..., None])
+            ranks[at] = (before | (found[:, None] > own[..., None])).sum(2)
+            predicted[at] = found.argmax(1)
+            probability[at] = 1 / np.exp(found - found.max(1, keepdims=True)).sum(1)
+        on_progress("measuring", int((predicted >= 0).sum()) + len(skipped), len(paths))
+    return Verdicts(logits, ranks, predicted, probability, skipped)
+
+
+def _choose_default(manifest: Manifest, tensors: Mapping[str, NDArray[Any]]) -> tuple[Choice, FeatureSpace]:
+    """Choose the default layer and metric, by the features as they are stored, and give the layer's space."""
+    spaces = {
+        name.removesuffix(".mean"): FeatureSpace(
+            vectors=pack_floats(values).astype(np.float32),
+            index=np.array(manifest.classes),
+            network=manifest.network,
+            weights=manifest.weights,
+            layer=name.removesuffix(".mean"),
+            source=manifest.source,
+        )
+        for name, values in tensors.items()
+        if name.endswith(".mean")
+    }
+    choice = choose_default(list(spaces.values()), [load_categories()[index].super_group for index in manifest.classes])
+    return choice, spaces[choice.layer]
+
+
+def _tabulate(drawings: Sequence[Drawing], verdicts: Verdicts) -> pd.DataFrame:
+    """Make the rows of drawings of one kind; see `Atlas.pictures`."""
+    import pandas as pd
+
+    count = len(drawings)
+    added = count > 0 and drawings[0].kind == ADDITION
+    logits = verdicts.logits[:count]
+    columns = {
+        "path": pd.array([drawing.path for drawing in drawings], dtype="string"),
+        "kind": pd.array([drawing.kind for drawing in drawings], dtype="string"),
+        "target": pd.array([None if added else drawing.targets[0] for drawing in drawings], dtype="Int64"),
+        "expression": pd.array([drawing.expression for drawing in drawings], dtype="string"),
+        "seed": np.array([drawing.seed for drawing in drawings], np.int64),
+        "logit": logits.min(1, initial=np.inf),
+        "predicted": verdicts.predicted[:count],
+        "probability": verdicts.probability[:count],
+    }
+    if added:
+        for at, name in enumerate("ab"):
+            columns[name] = pd.array([drawing.targets[at] for drawing in drawings], dtype="Int64")
+            columns[f"logit_{name}"] = pd.array(logits[:, at], dtype="Float32")
+            columns[f"rank_{name}"] = pd.array(verdicts.ranks[:, at], dtype="Int64")
+    return pd.DataFrame(columns)
+
+
+def _forget_judges(folder: Path) -> None:
+    """Take the judges' columns out of the table of pictures, which are about to change."""
+    table = _read_pictures(folder)
+    if table is not None and any(map(is_judged, table.columns)):
+        save_table(folder, PICTURES, table[[name for name in table.columns if not is_judged(name)]])
+
+
+def _keep_judges(folder: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Give the table the judges' columns of the one it replaces, where that is about the same files."""
+    before = _read_pictures(folder)
+    if before is None or before["path"].tolist() != table["path"].tolist():
+        return table
+    return table.assign(**{name: before[name] for name in before.columns if is_judged(name)})
+
+
+def _read_pictures(folder: Path) -> pd.DataFrame | None:
+    """Read the table of pictures, of a finished atlas or not; None where there is none that can be read."""
+    manifest = read_manifest(folder)
+    try:
+        return Atlas(folder, manifest).pictures if manifest else None
+    except UserError:
+        return None
 
 
 def _finish(
-    folder: Path, manifest: Manifest, statistics: ClassStatistics, verdicts: Verdicts, *, on_progress: Progress
+    folder: Path,
+    manifest: Manifest,
+    tensors: Mapping[str, NDArray[Any]],
+    choice: Choice,
+    verdicts: Verdicts,
+    tables: Sequence[pd.DataFrame],
+    *,
+    on_progress: Progress,
 ) -> Atlas:
     """Write all that is measured; the manifest comes last, and says that the atlas is finished."""
     import pandas as pd
 
     # What is rewritten now must not be taken for what a finished atlas said before.
     save_manifest(folder, replace(manifest, finished=False))
-    drawings = list_drawings(manifest)  # of photographs none: they stay where they are
-    save_table(
-        folder,
-        PICTURES,
-        pd.DataFrame(
-            {
-                "path": pd.array([drawing.path for drawing in drawings], dtype="string"),
-                "kind": pd.array([CLASS_KIND] * len(drawings), dtype="string"),
-                "target": pd.array([drawing.target for drawing in drawings], dtype="Int64"),
-                "expression": pd.array(
-                    [load_categories()[drawing.target].name for drawing in drawings], dtype="string"
-                ),
-                "seed": np.array([drawing.seed for drawing in drawings], np.int64),
-                "logit": verdicts.logit[: len(drawings)],
-                "predicted": verdicts.predicted[: len(drawings)],
-                "probability": verdicts.probability[: len(drawings)],
-            }
-        ),
-    )
-    tensors = statistics.as_tensors()
+    save_table(folder, PICTURES, _keep_judges(folder, pd.concat(tables, ignore_index=True)))
     save_features(folder, tensors)
     layers = {name.removesuffix(".mean"): values.shape[1] for name, values in tensors.items() if name.endswith(".mean")}
     manifest = replace(manifest, layers=layers)
     atlas = Atlas(folder, manifest)
-    labels = [load_categories()[index].super_group for index in manifest.classes]
-    choice = choose_default([atlas.space(layer, standardised=False) for layer in layers], labels)
-    quality = {**asdict(choice), "recognised": verdicts.recognised, "pictures": int(statistics.count.sum())}
+    quality = {**asdict(choice), "recognised": verdicts.recognised, "pictures": int(tensors["count"].sum())}
     for name in ("layer", "metric"):
         del quality[name]
     maps = []
@@ -421,14 +723,14 @@ def _check_size(network: Network, recipe: Recipe) -> None:
             ) from None
 
 
-def _check_folder(folder: Path, wanted: Manifest, names: Sequence[str]) -> None:
-    """Check that a folder is empty, or holds an atlas that was begun with the same of what `names` names."""
+def _check_folder(folder: Path, wanted: Manifest, names: Sequence[str]) -> Manifest | None:
+    """Check that a folder is empty, or give what it holds, which was begun with the same of what `names` names."""
     begun = read_manifest(folder)
     if begun is None:
         # A run that was killed at its first file left no more than that.
         if folder.is_dir() and any(not path.name.startswith(UNFINISHED) for path in folder.iterdir()):
             raise UserError(f"{folder} is not empty and holds no atlas; give an empty or a new folder")
-        return
+        return None
     for name in names:
         there = getattr(begun, name)
         if name == "recipe" and there is not None:
@@ -439,3 +741,4 @@ def _check_folder(folder: Path, wanted: Manifest, names: Sequence[str]) -> None:
                 f"{folder} holds an atlas with other {name}; give the same as it was begun with, or "
                 "another folder with --out"
             )
+    return begun

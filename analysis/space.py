@@ -61,14 +61,22 @@ class FeatureSpace:
         FeatureSpace
             A new space; this one, where it is standardised already.
         """
-        if self.standardised:
-            return self
+        return self if self.standardised else replace(self, vectors=self.scale(self.vectors), standardised=True)
+
+    def scale(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scale other vectors, (k, d), by the mean and standard deviation that the features have in this space.
+
+        Returns
+        -------
+        numpy.ndarray
+            (k, d) float32: where they lie in the standardised space. A feature that is constant here is 0.
+        """
         values = self.vectors.astype(np.float64)
         # Not std == 0: the mean of equal numbers may differ from them in the last bit.
         constant = values.max(axis=0) == values.min(axis=0)
-        scale = np.where(constant, 1.0, values.std(axis=0))
-        scores = np.where(constant, 0.0, (values - values.mean(axis=0)) / scale)
-        return replace(self, vectors=scores.astype(np.float32), standardised=True)
+        deviation = np.where(constant, 1.0, values.std(axis=0))
+        scores = np.where(constant, 0.0, (vectors.astype(np.float64) - values.mean(axis=0)) / deviation)
+        return scores.astype(np.float32)
 
     def rows(self, indices: Iterable[int]) -> NDArray[np.int64]:
         """Find where classes lie in the space.

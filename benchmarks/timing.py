@@ -4,11 +4,63 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import torch
+
+
+class Worker:
+    """A side of a comparison in a process of its own; a call runs it once and waits for its end.
+
+    Parameters
+    ----------
+    prepare : callable
+        Is called once, in the process, and gives what is then run at each call. It can be pickled.
+    """
+
+    def __init__(self, prepare: Callable[[], Callable[[], object]]) -> None:
+        context = get_context("spawn")  # a fork would inherit this process's memory and threads
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, prepare), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def listen(self) -> str:
+        """Wait until the side is prepared, and say what went wrong; empty where nothing did."""
+        trouble: str = self._connection.recv()
+        return trouble
+
+    def __call__(self) -> None:
+        """Run the side once."""
+        self._connection.send(True)
+        self._connection.recv()
+
+    def close(self) -> None:
+        """End the process."""
+        self._connection.close()
+        self._process.join()
+
+
+def _serve(connection: Connection, prepare: Callable[[], Callable[[], object]]) -> None:
+    try:
+        run = prepare()
+    except Exception as error:
+        connection.send(f"{type(error).__name__}: {error}")
+        return
+    connection.send("")
+    while True:
+        try:
+            connection.recv()
+        except EOFError:  # the comparison is over
+            return
+        run()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        connection.send(True)
 
 
 def time_in_turns(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from inputgen.canvas import CANVASES, Canvas
 from inputgen.errors import UserError
+from inputgen.memory import keep_memory
 from inputgen.network import Network
-from inputgen.objective import Logits
-from inputgen.prior import crop_randomly, draw_views, see
+from inputgen.objective import LOGITS, Objective
+from inputgen.prior import StatisticsPrior, crop_randomly, draw_views, penalise, see
 from inputgen.recipe import Octave, Range, Recipe
+from inputgen.tap import average_map
 
 OPTIMISERS = {"adam": torch.optim.Adam, "descent": torch.optim.SGD}
 """Optimiser by the recipe's ``optimiser``; SGD without momentum is plain gradient descent."""
@@ -30,6 +32,8 @@ class Step:
         The step just made, from 1, and how many the climb makes.
     logits : torch.Tensor
         (pictures, classes) logits of what the network saw in this step, before the step's change.
+    values : torch.Tensor
+        (pictures,) values of the objective for the same.
     canvas : Canvas
         The pictures as they are now; it goes on changing with the climb.
     """
@@ -37,6 +41,7 @@ class Step:
     number: int
     count: int
     logits: Tensor
+    values: Tensor
     canvas: Canvas
 
     def pictures(self) -> Tensor:
@@ -45,14 +50,21 @@ class Step:
             return self.canvas.render().clamp(0, 1).cpu()
 
 
-def climb(network: Network, objective: Logits, recipe: Recipe, streams: Sequence[torch.Generator]) -> Iterator[Step]:
+def climb(
+    network: Network,
+    objective: Objective,
+    recipe: Recipe,
+    streams: Sequence[torch.Generator],
+    *,
+    start: Tensor | None = None,
+) -> Iterator[Step]:
     """Draw a batch of pictures by gradient descent on the network's input.
 
     Parameters
     ----------
     network : Network
         The network that is asked; its parameters stay as they are.
-    objective : Logits
+    objective : Objective
         What each picture climbs.
     recipe : Recipe
         How; its sizes are taken as they are (`Recipe.fit` scales them to a network).
@@ -61,30 +73,71 @@ def climb(network: Network, objective: Logits, recipe: Recipe, streams: Sequence
         New streams of the same keys, in the same batch, give the same pictures to the bit on a CPU; in another
         batch, or where the device adds in no fixed order (CUDA's gradient of `grid_sample` does), pictures
         differ by floating-point noise.
+    start : torch.Tensor, optional
+        (pictures, 3, height, width) in 0..1 to start from instead of noise.
 
     Yields
     ------
     Step
         One for each gradient step; the last one's `pictures` are the finished ones.
+
+    Raises
+    ------
+    UserError
+        Where the climb left the finite numbers, as too large a step size makes it, the device has too little
+        memory or lacks an operation, or the network cannot be climbed by this recipe.
     """
-    canvas = CANVASES[recipe.canvas](recipe, streams, network.device)
+    keep_memory()
+    try:
+        yield from _climb(network, objective, recipe, streams, start)
+    except torch.OutOfMemoryError:
+        raise _tell_memory(network, recipe, len(streams)) from None
+    except NotImplementedError as error:
+        raise UserError(
+            f"{network.device} lacks an operation ({str(error).splitlines()[0]}); use --device cpu"
+        ) from None
+    except RuntimeError as error:
+        # The CPU's allocator has no class of its own for its error.
+        if "can't allocate memory" not in str(error):
+            raise
+        raise _tell_memory(network, recipe, len(streams)) from None
+
+
+def _climb(
+    network: Network, objective: Objective, recipe: Recipe, streams: Sequence[torch.Generator], start: Tensor | None
+) -> Iterator[Step]:
+    objective = objective.move(network.device)
+    prior = StatisticsPrior(network, recipe.statistics)
+    tap = network.tap(objective.layers)
+    canvas = CANVASES[recipe.canvas](recipe, streams, network.device, start)
     number = 0
     for octave in recipe.octaves:
         if canvas.side != octave.size:
             canvas.resize(octave.size)
         optimiser = OPTIMISERS[recipe.optimiser]([canvas.values], lr=octave.step_size[0])
         for step in range(octave.steps):
-            seen = _look(canvas.render(), recipe, octave, streams)
-            logits = network(network.normalise(seen) if recipe.feed == "normalised" else seen)
+            number += 1
+            pictures = canvas.render()
+            seen = _look(pictures, recipe, octave, streams)
+            inputs = network.normalise(seen) if recipe.feed == "normalised" else seen
+            with tap, prior:
+                logits = network(inputs)
+            outputs = {LOGITS: logits} | {layer: average_map(maps) for layer, maps in tap.maps.items()}
+            progress = number / recipe.steps
+            losses = objective.loss(outputs, recipe, progress) + penalise(recipe, pictures, inputs, logits)
             # A sum keeps every picture's gradient its own, whatever the batch.
-            (canvas.values.grad,) = torch.autograd.grad(objective.loss(logits, recipe).sum(), canvas.values)
+            (canvas.values.grad,) = torch.autograd.grad(losses.sum(), canvas.values)
             for group in optimiser.param_groups:
                 group["lr"] = _move(octave.step_size, step, octave.steps)
             optimiser.step()
             if (deviation := _move(octave.blur, step, octave.steps)) > 0:
                 canvas.blur(deviation)
-            number += 1
-            yield Step(number, recipe.steps, logits.detach(), canvas)
+            values = objective.value({name: found.detach() for name, found in outputs.items()}, progress)
+            if number == recipe.steps and not canvas.values.isfinite().all():
+                raise UserError(
+                    f"the climb left the finite numbers; give the recipe {recipe.name!r} smaller step sizes"
+                )
+            yield Step(number, recipe.steps, logits.detach(), values, canvas)
 
 
 def _look(pictures: Tensor, recipe: Recipe, octave: Octave, streams: Sequence[torch.Generator]) -> Tensor:
@@ -102,29 +155,29 @@ def _move(ends: Range, step: int, steps: int) -> float:
     return first + (last - first) * step / steps
 
 
-def draw(network: Network, objective: Logits, recipe: Recipe, streams: Sequence[torch.Generator]) -> Tensor:
-    """Climb to the end and give the (pictures, 3, side, side) pictures, 0..1, on the CPU.
+def _tell_memory(network: Network, recipe: Recipe, pictures: int) -> UserError:
+    """Find how many pictures one step has room for, and say so."""
+    side = max(octave.crop or octave.size for octave in recipe.octaves)
+    fitting = pictures // 2
+    while fitting:
+        try:
+            probe = torch.zeros(fitting, 3, side, side, device=network.device, requires_grad=True)
+            torch.autograd.grad(network(probe).sum(), probe)
+            break
+        except RuntimeError:  # an OutOfMemoryError is one, too
+            fitting //= 2
+    advice = f"{fitting} fit: climb fewer together, as with --set group={fitting}" if fitting else "give a smaller size"
+    return UserError(f"{network.device} has too little memory for {pictures} pictures of {side} px at once; {advice}")
 
-    The parameters are those of `climb`.
 
-    Raises
-    ------
-    UserError
-        Where the climb left the numbers, as too large a step size makes it, or the device has too little
-        memory or lacks an operation.
-    """
-    try:
-        (last,) = deque(climb(network, objective, recipe, streams), maxlen=1)
-    except torch.OutOfMemoryError:
-        fewer = max(len(streams) // 2, 1)
-        raise UserError(
-            f"{network.device} has too little memory for {len(streams)} pictures of {recipe.size} px at once; "
-            f"climb fewer together, as with --set group={fewer}"
-        ) from None
-    except NotImplementedError as error:
-        raise UserError(
-            f"{network.device} lacks an operation ({str(error).splitlines()[0]}); use --device cpu"
-        ) from None
-    if not last.canvas.values.isfinite().all():
-        raise UserError(f"the climb left the finite numbers; give the recipe {recipe.name!r} smaller step sizes")
+def draw(
+    network: Network,
+    objective: Objective,
+    recipe: Recipe,
+    streams: Sequence[torch.Generator],
+    *,
+    start: Tensor | None = None,
+) -> Tensor:
+    """Climb to the end and give the (pictures, 3, side, side) pictures, 0..1, on the CPU; see `climb`."""
+    (last,) = deque(climb(network, objective, recipe, streams, start=start), maxlen=1)
     return last.pictures()

@@ -17,6 +17,10 @@ from inputgen.recipe import Recipe
 COLOUR_CORRELATION = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 COLOUR_CORRELATION /= torch.linalg.vector_norm(COLOUR_CORRELATION, dim=0).max()
 
+DARKEST = 0.01
+"""A photograph's darkest value on the ``"fourier"`` canvas, and what its brightest lacks to 1: the sigmoid
+that renders the pictures reaches neither 0 nor 1."""
+
 
 def make_stream(*key: int) -> torch.Generator:
     """Make the random stream of one picture.
@@ -78,13 +82,21 @@ class PixelCanvas:
         The random stream of each picture.
     device : torch.device
         Where the pixels lie.
+    start : torch.Tensor, optional
+        (pictures, 3, height, width) in 0..1 to start from instead of noise.
     """
 
-    def __init__(self, recipe: Recipe, streams: Sequence[torch.Generator], device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, streams: Sequence[torch.Generator], device: torch.device, start: Tensor | None = None
+    ) -> None:
         self.kernel = recipe.kernel
         side, (mean, deviation) = recipe.octaves[0].size, recipe.start
-        noise = torch.stack([torch.randn(3, side, side, generator=stream) for stream in streams])
-        self.values = (noise * deviation + mean).to(device).requires_grad_()
+        if start is None:
+            noise = torch.stack([torch.randn(3, side, side, generator=stream) for stream in streams])
+            start = noise * deviation + mean
+        else:
+            start = resize(start, [side, side], antialias=True)
+        self.values = start.to(device).requires_grad_()
 
     @property
     def side(self) -> int:
@@ -119,16 +131,24 @@ class FourierCanvas:
         The random stream of each picture.
     device : torch.device
         Where the spectra lie.
+    start : torch.Tensor, optional
+        (pictures, 3, height, width) in 0..1 to start from instead of noise.
     """
 
-    def __init__(self, recipe: Recipe, streams: Sequence[torch.Generator], device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, streams: Sequence[torch.Generator], device: torch.device, start: Tensor | None = None
+    ) -> None:
         self.decay = recipe.decay
+        self.device = device
         side, (_, deviation) = recipe.octaves[0].size, recipe.start
-        # A spectrum of white noise: real and imaginary part at the frequencies of a real picture.
-        shape = (3, side, side // 2 + 1, 2)
-        noise = torch.stack([torch.randn(shape, generator=stream) for stream in streams])
-        self.values = (noise * deviation).to(device).requires_grad_()
         self._measure(side)
+        if start is None:
+            # A spectrum of white noise: real and imaginary part at the frequencies of a real picture.
+            shape = (3, side, side // 2 + 1, 2)
+            noise = torch.stack([torch.randn(shape, generator=stream) for stream in streams])
+            self.values = (noise * deviation).to(device).requires_grad_()
+        else:
+            self.values = self._invert(resize(start, [side, side], antialias=True).to(device)).requires_grad_()
 
     def _measure(self, side: int) -> None:
         self.side = side
@@ -138,8 +158,14 @@ class FourierCanvas:
         # White noise of deviation 1 becomes planes of deviation about 1 at every side: 0.8 to 0.9 where the
         # spectrum falls, since the first column, with the lowest frequencies, counts once and the rest twice.
         amplitude *= side / (2 * torch.linalg.vector_norm(amplitude))
-        self.amplitude = amplitude[..., None].to(self.values.device)
-        self.colours = COLOUR_CORRELATION.to(self.values.device)
+        self.amplitude = amplitude[..., None].to(self.device)
+        self.colours = COLOUR_CORRELATION.to(self.device)
+
+    def _invert(self, pictures: Tensor) -> Tensor:
+        """Find the values that render as given (pictures, 3, side, side), as far as a sigmoid reaches."""
+        mixed = torch.logit(pictures, eps=DARKEST)
+        planes = torch.einsum("bdhw,cd->bchw", mixed, torch.linalg.inv(self.colours))
+        return torch.view_as_real(torch.fft.rfft2(planes, norm="ortho")) / self.amplitude
 
     def render(self) -> Tensor:
         """Turn the spectra into pictures in 0..1; see `Canvas.render`."""
@@ -168,7 +194,7 @@ class FourierCanvas:
             self.values.mul_(kept.to(self.values.device))
 
 
-MakeCanvas = Callable[[Recipe, Sequence[torch.Generator], torch.device], Canvas]
+MakeCanvas = Callable[[Recipe, Sequence[torch.Generator], torch.device, Tensor | None], Canvas]
 
 CANVASES: dict[str, MakeCanvas] = {"fourier": FourierCanvas, "pixels": PixelCanvas}
 """Canvas by the recipe's ``canvas``."""

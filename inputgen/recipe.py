@@ -28,6 +28,10 @@ LIMITS = {
     "jitter": (0.0, 1.0),
     "rotation": (0.0, 180.0),
     "flip": (0.0, 1.0),
+    "statistics": (0.0, 1e6),
+    "variation": (0.0, 1e6),
+    "l1_input": (0.0, 1e6),
+    "l1_output": (0.0, 1e6),
 }
 
 
@@ -96,6 +100,12 @@ class Recipe:
         Largest random rotation to either side, degrees.
     flip : float
         Probability that the picture is seen mirrored.
+    statistics : float
+        Weight of the prior on the statistics of the feature maps; see `inputgen.prior.StatisticsPrior`. It needs
+        a network with batch norms.
+    variation, l1_input, l1_output : float
+        Weights of the penalties on the picture's total variation and on the L1 norms of the network's input and
+        of its logits; see `inputgen.prior.penalise`.
     group : int
         How many pictures are climbed together: the unit in which a build is done, resumed and repeated.
     """
@@ -115,6 +125,10 @@ class Recipe:
     scaling: Range = (1.0, 1.0)
     rotation: float = 0.0
     flip: float = 0.0
+    statistics: float = 0.0
+    variation: float = 0.0
+    l1_input: float = 0.0
+    l1_output: float = 0.0
     group: int = 16
 
     def __post_init__(self) -> None:
@@ -310,6 +324,24 @@ FOURIER = Recipe(
 After Olah, Mordvintsev and Schubert, "Feature Visualization", Distill 2017.
 """
 
+NATURAL = Recipe(
+    name="natural",
+    native=224,
+    octaves=(Octave(size=224, steps=96, step_size=(0.2, 0.02)),),
+    start=(0.0, 0.3),
+    decay=1.25,
+    jitter=0.12,
+    scaling=(0.5, 1.0),
+    rotation=8.0,
+    flip=0.5,
+    statistics=80.0,
+)
+"""`FOURIER`, with feature maps that keep to the statistics of the network's training pictures.
+
+After Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020; see
+`inputgen.prior.StatisticsPrior`.
+"""
+
 OCTAVES = Recipe(
     name="octaves",
     native=224,
@@ -327,7 +359,18 @@ OCTAVES = Recipe(
 )
 """The original article's procedure for GoogLeNet (blbadger, "Input Generation II: Vectorization")."""
 
-RECIPES = {recipe.name: recipe for recipe in (FOURIER, OCTAVES)}
+RECIPES = {recipe.name: recipe for recipe in (NATURAL, FOURIER, OCTAVES)}
+
+
+def find_default(*, folded: bool) -> Recipe:
+    """Give the recipe that is taken where none is named.
+
+    Parameters
+    ----------
+    folded : bool
+        Whether the network has batch norms that are folded, whose statistics `NATURAL` needs.
+    """
+    return NATURAL if folded else FOURIER
 
 
 def find_recipe(name: str) -> Recipe:

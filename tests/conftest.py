@@ -17,7 +17,9 @@ from analysis.atlas import (
     PHOTOGRAPHS,
     PICTURES,
     PROJECTIONS,
+    WAYS,
     Manifest,
+    addition_name,
     picture_name,
     save_features,
     save_manifest,
@@ -40,6 +42,7 @@ def write_atlas(
     pictures: bool = True,
     network: str = "tiny",
     finished: bool = True,
+    kinds: Sequence[str] = ("class",),
 ) -> Path:
     """Write an atlas of made-up numbers: the same numbers every time.
 
@@ -55,6 +58,10 @@ def write_atlas(
         The name of the network in the manifest.
     finished : bool
         Whether it can be read.
+    kinds : sequence of str
+        ``"opposite"`` has a picture a class, taken for the lowest class; ``"addition"`` the sum of the two highest
+        classes, merged halfway between the parents and juxtaposed nearer to the first. Judge "lite9" sees the
+        second class in all.
 
     Returns
     -------
@@ -71,6 +78,11 @@ def write_atlas(
         for method, column in (("umap", 1), ("pca", 2)):
             place = {"index": classes, "layer": layer, "method": method}
             maps.append(pd.DataFrame({**place, "x": vectors[:, 0], "y": vectors[:, column]}))
+    middle = features["logits.mean"]
+    if "opposite" in kinds:
+        features["opposite/logits"] = -middle
+    if "addition" in kinds:
+        features["addition/logits"] = np.stack([middle[[-1, -2]].mean(0), 0.75 * middle[-1] + 0.25 * middle[-2]])
     save_features(folder, features)
     save_table(folder, PROJECTIONS, pd.concat(maps, ignore_index=True))
     paths = [picture_name("class", target, 0) for target in classes] if pictures else []
@@ -78,17 +90,30 @@ def write_atlas(
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (32, 32), (target * 37 % 256, target * 91 % 256, target % 256)).save(folder / path)
     drawn = classes if pictures else []
-    table = {
-        "path": paths,
-        "kind": "class",
-        "target": pd.array(drawn, dtype="Int64"),
-        "expression": "",
-        "seed": 0,
-        "logit": 20.0,
-        "predicted": pd.array(drawn, dtype="Int64"),
-        "probability": 0.9,
-    }
-    save_table(folder, PICTURES, pd.DataFrame(table))
+    columns = {"path": "string", "kind": "string", "target": "Int64", "expression": "string", "seed": "int64"}
+    columns |= {"logit": "float32", "predicted": "int64", "probability": "float32"}
+    rows = [[path, "class", target, "", 0, 20.0, target, 0.9] for path, target in zip(paths, drawn, strict=True)]
+    if "opposite" in kinds:
+        names = [picture_name("opposite", target, 0) for target in classes]
+        rows += [
+            [name, "opposite", target, "", 0, -20.0, classes[0], 0.5]
+            for name, target in zip(names, classes, strict=True)
+        ]
+    pairs = [classes[:-3:-1]] if "addition" in kinds else []
+    for a, b in pairs:
+        columns |= {"a": "Int64", "b": "Int64", "logit_a": "Float32", "logit_b": "Float32"}
+        columns |= {"rank_a": "Int64", "rank_b": "Int64"}
+        rows = [row + [None] * 6 for row in rows]
+        for way, taken in zip(WAYS, (a, 0), strict=True):
+            name = addition_name(way, a, b, 0)
+            rows.append([name, "addition", None, "", 0, 8.0, taken, 0.5, a, b, 9.0, 8.0, 0, 4])
+    table = pd.DataFrame(rows, columns=list(columns)).astype(columns)
+    if len(kinds) > 1:
+        seen = classes[1]
+        table["lite9.predicted"] = seen
+        table["lite9.rank"] = [-1 if row[2] is None else 0 if row[2] == seen else 7 for row in rows]
+        table["lite9.probability"] = 0.5
+    save_table(folder, PICTURES, table)
     save_manifest(
         folder,
         Manifest(
@@ -105,6 +130,8 @@ def write_atlas(
             quality={"pictures": len(classes), "recognised": 0.9, "chosen": 0.5, "reported": 0.4, "chance": 0.1},
             versions={},
             skipped={},
+            kinds=list(kinds),
+            additions=pairs,
         ),
     )
     return folder

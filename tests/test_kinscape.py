@@ -70,7 +70,8 @@ def start(code: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command(run: Run) -> None:
     told = run("--help")
     for command in (
-        "closer", "nearest", "distance", "info", "networks", "export", "build", "extract", "serve", "demo",
+        "closer", "nearest", "distance", "opposites", "additions", "info", "networks", "export", "build", "extract",
+        "serve", "demo",
     ):  # fmt: skip
         assert f" {command} " in told
     assert "Answer whether A is closer to B or to C." in told
@@ -98,6 +99,7 @@ def test_answers_need_no_torch(tiny: Path, tmp_path: Path) -> None:
             ["nearest", "tabby"],
             ["distance", "tabby", "red fox"],
             ["info"],
+            ["opposites"],
             ["export", "distances", str(tmp_path / "d.npz")],
             ["export", "features", str(tmp_path / "f.csv")],
         )
@@ -208,9 +210,79 @@ def test_info(run: Run, tiny: Path) -> None:
         "40.0% of the 10 nearest",
         "chance 10.0%",
         "torch 2.9",
+        "kinds class",
+        "60 pictures, 100.0% taken for their class",
     ):
         assert fact in told
-    assert json.loads(run("info", "--atlas", tiny, "--json")) == json.loads((tiny / MANIFEST).read_text())
+    pictures = {"class": {"pictures": 60, "recognised": 1.0, "judges": {}}}
+    manifest = json.loads((tiny / MANIFEST).read_text())
+    assert json.loads(run("info", "--atlas", tiny, "--json")) == manifest | {"pictures": pictures}
+
+
+def test_opposites_of_undrawn_ones(run: Run, tiny: Path) -> None:
+    space = load_atlas(tiny).space()
+    away = cdist(space.vectors, space.vectors)
+    row = TINY_CLASSES.index(281)
+    record = json.loads(run("opposites", "tabby", "--atlas", tiny, "--json"))
+    assert list(record) == ["name", "readings", "opposites", "network"]
+    (tabby,) = record["opposites"]
+    assert tabby["name"] == "tabby"
+    assert tabby["classes"]["farthest"] == TINY_CLASSES[away[row].argmax()]
+    assert tabby["distance"] == pytest.approx(away[row].max())
+    assert "minimised" not in tabby["classes"]
+    assert tabby["logit"] is None
+    told = run("opposites", "fox", "--atlas", tiny)
+    assert [name in told for name in ("red fox", "kit fox", "Arctic fox", "grey fox")] == [True] * 4
+    assert f"No opposite is drawn here: `kinscape build --out {tiny} --kinds opposite` does it." in told
+    assert "a dog's opposite is a" in run("opposites", "--atlas", tiny)
+    summaries = json.loads(run("opposites", "--atlas", tiny, "--json"))["summaries"]
+    assert [one["reading"] for one in summaries] == ["farthest", "opposed"]
+
+
+def test_opposites_and_additions_that_are_drawn(run: Run, tiny_atlas: AtlasFactory, tmp_path: Path) -> None:
+    folder = tiny_atlas(tmp_path, classes=[9, 277, 281], kinds=["class", "opposite", "addition"])
+    told = " ".join(run("info", "--atlas", folder).split())
+    assert "kinds class, opposite, addition" in told
+    assert "opposite 3 pictures, 33.3% taken for the class whose logit was minimised; lite9 top-1 33.3%, top-5" in told
+    assert "addition 2 pictures, 50.0% taken for one of their parents" in told
+    (tabby,) = json.loads(run("opposites", "tabby", "--atlas", folder, "--json"))["opposites"]
+    assert (tabby["classes"]["minimised"], tabby["logit"], tabby["judges"]) == (9, -20.0, {"lite9": 277})
+    assert tabby["probability"] == 0.5
+    assert "red fox" in run("opposites", "tabby", "--atlas", folder)
+    record = json.loads(run("additions", "--atlas", folder, "--json"))
+    assert [(one["names"], one["way"]) for one in record["additions"]] == [
+        (["tabby", "red fox"], "merged"),
+        (["tabby", "red fox"], "juxtaposed"),
+    ]
+    assert [one["place"] for one in record["additions"]] == pytest.approx([0.5, 0.25], abs=0.02)
+    told = run("additions", "--atlas", folder)
+    assert "tabby" in told
+    assert "merged: of 1 pictures 1 are taken for a parent, lite9 1; 1 have both parents in the top 5, 1 lie" in told
+
+
+def test_additions_of_undrawn_ones(tiny: Path) -> None:
+    arguments = ["kinscape", "additions", "--atlas", str(tiny)]
+    ended = start(f"import kinscape, sys; sys.argv = {arguments!r}; kinscape.main()")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"kinscape: the atlas {tiny} has no pictures of the kind 'addition'; draw them with")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--batch", "0"], "--batch takes auto or a number of groups from 1; got '0'"),
+        (["--batch", "many"], "--batch takes auto or a number of groups from 1; got 'many'"),
+        (["--kinds", "class,sum"], "unknown kind of pictures 'sum'; there are: class, opposite, addition"),
+    ],
+)
+def test_builds_of_what_is_not_there(
+    options: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["kinscape", *BUILD, "--out", str(tmp_path / "new"), *options])
+    with pytest.raises(SystemExit) as ended:
+        kinscape.main()
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"kinscape: {reason}\n")
+    assert not (tmp_path / "new").exists()
 
 
 def test_info_of_photographs(run: Run, tiny_atlas: AtlasFactory, tmp_path: Path) -> None:

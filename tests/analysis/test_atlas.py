@@ -14,6 +14,8 @@ from analysis.atlas import (
     MANIFEST,
     PICTURES,
     PROJECTIONS,
+    Count,
+    addition_name,
     load_atlas,
     pack_floats,
     picture_name,
@@ -40,6 +42,7 @@ def edit_manifest(folder: Path, **values: Any) -> None:
 def test_pictures_are_named_by_class_and_seed() -> None:
     assert picture_name("class", 281, 0) == "pictures/class/0281-0.webp"
     assert picture_name("opposite", 7, 12) == "pictures/opposite/0007-12.webp"
+    assert addition_name("merged", 281, 7, 0) == "pictures/addition/merged-0281-0007-0.webp"
 
 
 def test_a_manifest_is_read_as_it_was_written(folder: Path) -> None:
@@ -202,13 +205,89 @@ def test_a_damaged_atlas_of_photographs_is_told_its_own_remedy(tiny_atlas: Atlas
         load_atlas(tmp_path).projection()
 
 
+def test_a_manifest_of_before_there_were_kinds_has_classes_only(folder: Path) -> None:
+    record = json.loads((folder / MANIFEST).read_text())
+    del record["kinds"], record["additions"]
+    (folder / MANIFEST).write_text(json.dumps(record))
+    manifest = load_atlas(folder).manifest
+    assert (manifest.kinds, manifest.additions) == (["class"], [])
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"kinds": ["opposite"]}, "kinds are some of class, opposite, addition, in this order, class among them"),
+        ({"kinds": ["addition", "class"]}, "in this order"),
+        ({"kinds": ["class", "sum"]}, "kinds are some of"),
+        ({"kinds": "class"}, "TypeError: kinds is of type str"),
+        ({"additions": [[3, 7], [3, 7]]}, "additions are pairs of two of the classes, each pair once"),
+        ({"additions": [[3, 3]]}, "pairs of two"),
+        ({"additions": [[3, 4]]}, "of the classes"),
+        ({"additions": [[3, 7, 281]]}, "ValueError"),
+        ({"additions": [3]}, "TypeError"),
+    ],
+)
+def test_kinds_that_cannot_be_are_damage(folder: Path, values: dict[str, Any], reason: str) -> None:
+    edit_manifest(folder, **values)
+    with pytest.raises(UserError, match=rf"atlas\.json cannot be read \(.*{reason}"):
+        load_atlas(folder)
+
+
+def test_vectors_of_other_kinds_lie_in_the_default_layers_space(tiny_atlas: AtlasFactory, tmp_path: Path) -> None:
+    atlas = load_atlas(tiny_atlas(tmp_path, classes=[3, 7, 281], kinds=["class", "opposite", "addition"]))
+    raw = atlas.space(standardised=False).vectors
+    np.testing.assert_array_equal(atlas.vectors_of("opposite", standardised=False), -raw)
+    expected = (-raw - raw.mean(0)) / raw.std(0)
+    np.testing.assert_allclose(atlas.vectors_of("opposite"), expected, rtol=1e-4, atol=1e-5)
+    first, second = atlas.space().vectors[[2, 1]]
+    places = [(first + second) / 2, 0.75 * first + 0.25 * second]
+    np.testing.assert_allclose(atlas.vectors_of("addition"), places, atol=2e-3)
+    assert atlas.pictures_of("addition")["path"].tolist() == [
+        "pictures/addition/merged-0281-0007-0.webp",
+        "pictures/addition/juxtaposed-0281-0007-0.webp",
+    ]
+
+
+def test_kinds_are_counted(tiny_atlas: AtlasFactory, tmp_path: Path) -> None:
+    atlas = load_atlas(tiny_atlas(tmp_path, classes=[3, 7, 281], kinds=["class", "opposite", "addition"]))
+    assert atlas.count_kinds() == {
+        "class": Count(3, 1.0, {"lite9": (1 / 3, 1 / 3)}),
+        "opposite": Count(3, 1 / 3, {"lite9": (1 / 3, 1 / 3)}),
+        "addition": Count(2, 0.5, {}),  # which have no class of their own
+    }
+    table = atlas.pictures
+    save_table(tmp_path, PICTURES, table.assign(**{"lite9.rank": [4, 0, 5, *table["lite9.rank"][3:]]}))
+    assert atlas.count_kinds()["class"].judges == {"lite9": (1 / 3, 2 / 3)}
+    (tmp_path / PICTURES).write_bytes(b"")
+    with pytest.raises(UserError, match=r"is damaged: pictures\.parquet"):
+        atlas.count_kinds()
+
+
+def test_kinds_that_are_not_there_are_told(folder: Path) -> None:
+    with pytest.raises(
+        UserError, match=rf"no pictures of the kind 'opposite'; .*`kinscape build --out {folder} --kinds"
+    ):
+        load_atlas(folder).vectors_of("opposite")
+
+
+@pytest.mark.parametrize("vectors", [np.zeros((3, 9)), np.zeros((2, 10)), np.full((3, 10), np.nan), None])
+def test_vectors_that_are_not_the_tables_are_told(
+    tiny_atlas: AtlasFactory, tmp_path: Path, vectors: np.ndarray[Any, Any] | None
+) -> None:
+    atlas = load_atlas(tiny_atlas(tmp_path, classes=[3, 7, 281], kinds=["class", "opposite"]))
+    save_features(tmp_path, {} if vectors is None else {"opposite/logits": vectors})
+    with pytest.raises(UserError, match=r"is damaged: features\.safetensors"):
+        atlas.vectors_of("opposite")
+
+
 def test_the_shipped_atlas_holds_all_classes() -> None:
     atlas = load_atlas()
     assert atlas.manifest.network == "efficientnet_lite0"
     assert atlas.manifest.classes == list(range(1000))
     assert atlas.manifest.layers["pixels"] == 3 * 32 * 32
     assert atlas.manifest.layers["logits"] == 1000
-    assert len(atlas.pictures) == 1000 * len(atlas.manifest.seeds)
+    assert len(atlas.pictures_of("class")) == 1000 * len(atlas.manifest.seeds)
+    assert set(atlas.pictures["kind"]) == set(atlas.manifest.kinds)
     for layer in atlas.manifest.layers:
         assert atlas.space(layer).vectors.shape == (1000, atlas.manifest.layers[layer])
         assert np.isfinite(atlas.projection(layer)).all()

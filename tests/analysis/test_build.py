@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +17,26 @@ from torch import Tensor, nn
 
 from analysis import build
 from analysis.activations import measure_tensors
-from analysis.atlas import FEATURES, MANIFEST, PICTURES, PROJECTIONS, Atlas, load_atlas, picture_name
-from analysis.build import build_atlas, extract_atlas, remeasure_atlas
+from analysis.atlas import (
+    FEATURES,
+    MANIFEST,
+    PICTURES,
+    PROJECTIONS,
+    Atlas,
+    addition_name,
+    load_atlas,
+    picture_name,
+    save_table,
+)
+from analysis.build import Drawing, build_atlas, draw_pictures, extract_atlas, find_batch, remeasure_atlas
 from analysis.categories import load_categories
+from analysis.expression import class_weights, parse_expression
 from analysis.files import UNFINISHED
 from analysis.photographs import open_picture
+from inputgen.canvas import make_stream
 from inputgen.errors import UserError
 from inputgen.network import Network
+from inputgen.objective import Objective
 from inputgen.recipe import FOURIER, Recipe
 
 SIDE = 32
@@ -454,3 +468,204 @@ def test_a_network_that_gives_no_numbers_is_told(tmp_path: Path) -> None:
     photographs = paint_photographs(tmp_path / "photographs", tabby=[(9, 9, 9)])
     with pytest.raises(UserError, match=r"^small gives activations in logits that are not finite; its weights are"):
         extract(photographs, tmp_path / "atlas", make_network(module))
+
+
+FEW = [7, 277, 281, 282]
+ALL_KINDS = ["opposite", "addition"]
+
+
+def make_all(folder: Path, **changes: Any) -> Atlas:
+    return make(folder, **{"classes": FEW, "kinds": ALL_KINDS, "recipe": RECIPE.change({"group": "3"}), **changes})
+
+
+@pytest.fixture(scope="module")
+def full_atlas(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an unbroken run builds of all kinds; not to be changed."""
+    folder = tmp_path_factory.mktemp("full") / "atlas"
+    make_all(folder)
+    return folder
+
+
+@pytest.fixture
+def full(full_atlas: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    return shutil.copytree(full_atlas, tmp_path / "full")
+
+
+def list_additions(pairs: Sequence[Sequence[int]]) -> list[str]:
+    return [addition_name(way, a, b, 0) for way in ("merged", "juxtaposed") for a, b in pairs]
+
+
+def test_drawings_are_of_what_their_expressions_say() -> None:
+    found = {}
+    for drawing in (
+        Drawing("class", (281,), 0),
+        Drawing("opposite", (281,), 0),
+        Drawing("addition", (281, 134), 0, "merged"),
+        Drawing("addition", (281, 134), 0, "juxtaposed"),
+    ):
+        (weights,) = drawing.objective(1000).weights["logits"].double().numpy()
+        found[drawing.expression] = drawing.stream().initial_seed()
+        expected = [class_weights(part) for part in parse_expression(drawing.expression).parts]
+        np.testing.assert_array_equal(weights, expected)
+    assert list(found) == [
+        "tabby",
+        "-tabby",
+        "tabby + crane (wading bird)",
+        "tabby | crane (wading bird)",
+    ]
+    assert len(set(found.values())) == 4
+    assert found["tabby"] == make_stream(0, 281).initial_seed()
+    assert found["-tabby"] == make_stream(0, 281, 1).initial_seed()
+    assert found["tabby | crane (wading bird)"] == make_stream(0, 281, 134, 3).initial_seed()
+
+
+def test_an_atlas_holds_the_kinds_that_were_asked_for(full_atlas: Path) -> None:
+    atlas = load_atlas(full_atlas)
+    assert atlas.manifest.kinds == ["class", "opposite", "addition"]
+    pairs = atlas.manifest.additions
+    assert len(pairs) == 4  # of four classes, each in two
+    opposites = [picture_name("opposite", target, 0) for target in FEW]
+    paths = [*list_paths(FEW), *opposites, *list_additions(pairs)]
+    assert set(read_all(full_atlas)) == {MANIFEST, FEATURES, PICTURES, PROJECTIONS, *paths}
+    assert atlas.manifest.quality["pictures"] == 2 * len(FEW)  # the classes'
+    table = atlas.pictures
+    assert table["path"].tolist() == paths
+    assert table["kind"].tolist() == ["class"] * 8 + ["opposite"] * 4 + ["addition"] * 8
+    assert table["target"].fillna(-1).tolist() == FEW * 3 + [-1] * 8
+    assert table["a"].fillna(-1).tolist() == [-1] * 12 + [a for a, _ in pairs] * 2
+    assert table["b"].fillna(-1).tolist() == [-1] * 12 + [b for _, b in pairs] * 2
+
+
+def test_what_is_no_class_is_measured_in_the_default_layer(full_atlas: Path) -> None:
+    atlas = load_atlas(full_atlas)
+    layer = atlas.manifest.default_layer
+    for kind in ALL_KINDS:
+        rows = atlas.pictures_of(kind)
+        pictures = read_pictures(full_atlas, rows["path"].tolist())
+        found = measure_tensors(NETWORK, pictures, [layer, "logits"])
+        np.testing.assert_allclose(atlas.vectors_of(kind, standardised=False), found[layer], rtol=2e-3, atol=1e-3)
+        names = ["a", "b"] if kind == "addition" else ["target"]
+        at = np.arange(len(rows))
+        own = np.stack([found["logits"][at, rows[name].to_numpy(int)] for name in names])
+        np.testing.assert_allclose(rows["logit"], own.min(0), rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(rows["predicted"], found["logits"].argmax(1))
+        for name, values in zip(names, own, strict=True):
+            if kind == "addition":
+                np.testing.assert_allclose(rows[f"logit_{name}"].to_numpy(float), values, rtol=1e-4, atol=1e-5)
+                places = (found["logits"] > values[:, None]).sum(1)
+                np.testing.assert_array_equal(rows[f"rank_{name}"].to_numpy(int), places)
+    raw, space = atlas.space(standardised=False).vectors.astype(float), atlas.space().vectors
+    vectors = atlas.vectors_of("opposite", standardised=False)
+    varies = raw.std(0) > 0
+    expected = ((vectors - raw.mean(0)) / np.where(varies, raw.std(0), 1))[:, varies]
+    np.testing.assert_allclose(atlas.vectors_of("opposite")[:, varies], expected, rtol=1e-3, atol=1e-4)
+    assert space.shape[1] == vectors.shape[1]
+
+
+def test_kinds_may_be_added_later_and_draw_only_what_is_missing(full_atlas: Path, tmp_path: Path) -> None:
+    make_all(tmp_path, kinds=())
+    assert load_atlas(tmp_path).manifest.kinds == ["class"]
+    before = stamp(tmp_path)
+    make_all(tmp_path, kinds=["addition"])
+    assert load_atlas(tmp_path).manifest.kinds == ["class", "addition"]
+    make_all(tmp_path, kinds=["class", "opposite"])
+    assert read_all(tmp_path) == read_all(full_atlas)
+    after = stamp(tmp_path)
+    assert {path: after[path] for path in before} == before
+    make_all(tmp_path, kinds=())  # what was begun goes on
+    assert stamp(tmp_path) == after
+    assert read_all(tmp_path) == read_all(full_atlas)
+
+
+def test_an_addition_that_was_lost_is_drawn_again_the_same(full_atlas: Path, full: Path) -> None:
+    before = stamp(full)
+    additions = list_additions(load_atlas(full).manifest.additions)
+    (full / additions[4]).unlink()
+    make_all(full)
+    assert read_all(full) == read_all(full_atlas)
+    after = stamp(full)
+    assert {path for path in before if after[path] != before[path]} == set(additions[3:6])  # its group of three
+
+
+def test_pairs_are_chosen_once(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = json.loads((full / MANIFEST).read_text())
+    (full / MANIFEST).write_text(json.dumps(record | {"additions": [[282, 7]]}))
+    shutil.rmtree(full / "pictures" / "addition")
+    monkeypatch.setattr(build, "choose_pairs", lambda *_, **__: pytest.fail("they are chosen already"))
+    atlas = make_all(full)
+    assert atlas.pictures_of("addition")["path"].tolist() == list_additions([(282, 7)])
+    assert atlas.pictures_of("addition")["expression"].tolist() == ["tiger cat + cock", "tiger cat | cock"]
+
+
+def test_one_class_has_nothing_to_be_added_to(tmp_path: Path) -> None:
+    atlas = make_all(tmp_path, classes=[281])
+    assert (atlas.manifest.kinds, atlas.manifest.additions) == (["class", "opposite", "addition"], [])
+    assert atlas.pictures["kind"].tolist() == ["class", "class", "opposite"]
+
+
+def test_verdicts_of_judges_outlive_a_measuring_but_no_drawing(full: Path) -> None:
+    table = load_atlas(full).pictures.assign(**{"a.b.predicted": 5, "a.b.rank": 6, "a.b.probability": 0.5})
+    save_table(full, PICTURES, table)
+    measured = make_all(full).pictures
+    assert measured["a.b.predicted"].tolist() == [5] * 20
+    assert measured["a.b.rank"].tolist() == [6] * 20
+    (full / picture_name("opposite", 7, 0)).unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "save_picture", stop_at(1, build.save_picture))
+        with pytest.raises(KeyboardInterrupt):
+            make_all(full)
+    drawn = make_all(full).pictures
+    assert [name for name in drawn.columns if "." in name] == []
+    save_table(full, PICTURES, table.iloc[:-1])  # of other pictures
+    assert [name for name in make_all(full).pictures.columns if "." in name] == []
+
+
+def test_unknown_kinds_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^unknown kind of pictures 'sum'; there are: class, opposite, addition$"):
+        make_all(tmp_path / "new", kinds=["class", "sum"])
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("batch", "sizes"), [(1, [3, 3, 2, 3, 1]), (2, [6, 5, 1]), (9, [12])])
+def test_groups_are_climbed_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, sizes: list[int]
+) -> None:
+    climbed = []
+
+    def draw(_network: Network, objective: Objective, _recipe: Recipe, streams: Sequence[object]) -> Tensor:
+        climbed.append(len(streams))
+        assert len(objective.weights["logits"]) == len(streams)
+        return torch.zeros(len(streams), 3, SIDE, SIDE)
+
+    monkeypatch.setattr(build, "draw", draw)
+    manifest = replace(build._begin_manifest(NETWORK, "drawn"), classes=FEW, seeds=SEEDS, kinds=["class", "opposite"])
+    recipe = RECIPE.change({"group": "3"})
+    draw_pictures(tmp_path, NETWORK, recipe, manifest, batch=batch, on_progress=ignore)
+    assert climbed == sizes
+    assert len(list(tmp_path.rglob("*.webp"))) == 12
+
+
+def test_a_gpu_climbs_as_many_groups_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = [Drawing("class", (target,), 0) for target in FEW]
+    assert find_batch(NETWORK, RECIPE, group) == 1  # on a CPU more would be no faster
+    drawn = []
+
+    def draw(_network: Network, _objective: Objective, recipe: Recipe, streams: Sequence[object]) -> Tensor:
+        drawn.append((recipe.steps, len(streams)))
+        return torch.zeros(len(streams), 3, SIDE, SIDE)
+
+    monkeypatch.setattr(build, "draw", draw)
+    for name, value in (
+        ("empty_cache", None),
+        ("reset_peak_memory_stats", None),
+        ("memory_allocated", 2_000),
+        ("max_memory_allocated", 9_000),
+        ("mem_get_info", (100_000, 200_000)),
+    ):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
+    on_gpu = replace(NETWORK, device=torch.device("cuda"))
+    assert find_batch(on_gpu, RECIPE.take(99), group) == 11  # of 7,000 bytes each in 80,000
+    assert drawn == [(2, 4)]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (100, 200_000))
+    assert find_batch(on_gpu, RECIPE.take(99), group) == 1

@@ -6,7 +6,36 @@ import pytest
 import torch
 from torch import nn
 
+from inputgen.folding import Fold
 from inputgen.network import Network, load_network
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.5)
+
+
+def make_network(
+    module: nn.Module,
+    class_count: int,
+    *,
+    folds: tuple[Fold, ...] = (),
+    overwritten: frozenset[str] = frozenset(),
+) -> Network:
+    """Make a network of a module, fed with `MEAN` and `STD`."""
+    return Network(
+        name="tiny",
+        module=module.eval().requires_grad_(False),
+        input_size=8,
+        resize=8,
+        interpolation="bilinear",
+        mean=MEAN,
+        std=STD,
+        minimum_size=1,
+        class_count=class_count,
+        layers=(),
+        weights_hash="",
+        device=torch.device("cpu"),
+        folds=folds,
+        overwritten=overwritten,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
-"""The climb: against the article written out, against closed forms, and on a real network."""
+"""The climb: against the article written out, against closed forms, where it fails, and on a real network."""
 
 import dataclasses
+import weakref
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,30 +15,9 @@ from inputgen.ascent import Step, climb, draw
 from inputgen.canvas import make_stream
 from inputgen.errors import UserError
 from inputgen.network import Network
-from inputgen.objective import Logits
-from inputgen.recipe import FOURIER, OCTAVES, Octave, Recipe
-
-MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.5)
-
-
-def make_network(module: nn.Module, class_count: int) -> Network:
-    """Make a network of a module, fed with `MEAN` and `STD`."""
-    return Network(
-        name="tiny",
-        module=module.requires_grad_(False),
-        input_size=8,
-        resize=8,
-        interpolation="bilinear",
-        mean=MEAN,
-        std=STD,
-        minimum_size=1,
-        class_count=class_count,
-        layers=(),
-        weights_hash="",
-        device=torch.device("cpu"),
-        folds=(),
-        overwritten=frozenset(),
-    )
+from inputgen.objective import Objective, join
+from inputgen.recipe import FOURIER, NATURAL, OCTAVES, Octave, Recipe
+from tests.inputgen.conftest import MEAN, STD, make_network
 
 
 def make_linear(side: int = 8, classes: int = 2) -> tuple[Network, Tensor]:
@@ -125,7 +106,7 @@ def test_octaves_is_the_articles_procedure() -> None:
     """Small sizes and few steps, all else as it stands: the same noise and crops end in the same pictures."""
     network, recipe = make_smooth(), OCTAVES.resize(49).take(36)
     assert [(octave.size, octave.crop, octave.steps) for octave in recipe.octaves] == [(30, 0, 11), (49, 47, 25)]
-    first, *_, last = climb(network, Logits.of_classes([2, 0], 3), recipe, make_streams())
+    first, *_, last = climb(network, Objective.of_classes([2, 0], 3), recipe, make_streams())
     pictures = last.canvas.render().detach()
     for position, (target, stream) in enumerate(zip([2, 0], make_streams(), strict=True)):
         expected = draw_as_the_article(network, target, stream, sides=(30, 49), crop=47, counts=(11, 25))
@@ -147,17 +128,20 @@ def test_descent_on_a_linear_network(feed: str) -> None:
     targets = [1, 0]
     start = torch.stack([torch.randn(3, 8, 8, generator=stream) for stream in make_streams()]) / 10 + 0.5
     slope = weights[targets] / std
-    steps = climb(network, Logits.of_classes(targets, 2), recipe, make_streams())
+    steps = climb(network, Objective.of_classes(targets, 2), recipe, make_streams())
     travelled, before = 0.0, torch.full((2,), -torch.inf)
     for number, (step, size) in enumerate(zip(steps, step_sizes(recipe.octaves[0]), strict=True), start=1):
         expected = ((start + travelled * slope - mean) / std).flatten(1) @ weights.flatten(1).T
         torch.testing.assert_close(step.logits, expected, rtol=1e-4, atol=1e-3)
         climbed = step.logits[[0, 1], targets]
+        assert torch.equal(step.values, climbed)
         assert (climbed > before).all()
         travelled, before = travelled + size, climbed
         torch.testing.assert_close(step.canvas.render().detach(), start + travelled * slope, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(step.pictures(), (start + travelled * slope).clamp(0, 1), rtol=0, atol=1e-3)
-        assert (step.number, step.count, step.logits.requires_grad) == (number, 5, False)
+        assert (step.number, step.count) == (number, 5)
+        assert not step.logits.requires_grad
+        assert not step.values.requires_grad
     assert travelled == pytest.approx(0.5 + 0.42 + 0.34 + 0.26 + 0.18)
 
 
@@ -167,7 +151,7 @@ def test_distance_stops_at_the_goal() -> None:
     square = float(weights[0].square().sum())
     octave = Octave(size=8, steps=40, step_size=(0.02, 0.02))
     recipe = make_descent(octaves=(octave,), shape="distance", goal=60.0)
-    trace = [step.logits[0, 0].item() for step in climb(network, Logits.of_classes([0], 2), recipe, make_streams(1))]
+    trace = [step.logits[0, 0].item() for step in climb(network, Objective.of_classes([0], 2), recipe, make_streams(1))]
     rise = 0.02 * square
     below = [logit for logit in trace if logit < 60]
     np.testing.assert_allclose(np.diff(trace[: int((60 - trace[0]) / rise) + 1]), rise, rtol=1e-3)
@@ -180,7 +164,7 @@ def test_adam_on_a_linear_network() -> None:
     network, weights = make_linear()
     recipe = make_descent(optimiser="adam")
     start = torch.randn(3, 8, 8, generator=make_stream(0, 0)) / 10 + 0.5
-    *_, last = climb(network, Logits.of_classes([0], 2), recipe, make_streams(1))
+    *_, last = climb(network, Objective.of_classes([0], 2), recipe, make_streams(1))
     expected = start + step_sizes(recipe.octaves[0]).sum() * weights[0].sign()
     torch.testing.assert_close(last.canvas.render()[0].detach(), expected, rtol=1e-4, atol=1e-4)
 
@@ -189,8 +173,129 @@ def test_gradient_comes_back_through_the_view() -> None:
     """Pictures that are always seen mirrored climb the mirrored weights."""
     network, weights = make_linear()
     recipe = make_descent(steps=1, flip=1.0)
-    for step in climb(network, Logits.of_classes([0], 2), recipe, make_streams(1)):
+    for step in climb(network, Objective.of_classes([0], 2), recipe, make_streams(1)):
         torch.testing.assert_close(step.canvas.values.grad, -weights[:1].flip(3), atol=1e-5, rtol=0)
+
+
+def follow(network: Network, objective: Objective, recipe: Recipe, count: int = 1) -> tuple[list[Step], list[Tensor]]:
+    """Climb, and give the steps with the change of the pictures that each made."""
+    before = torch.stack([torch.randn(3, 8, 8, generator=stream) for stream in make_streams(count)]) / 10 + 0.5
+    steps, changes = [], []
+    for step in climb(network, objective, recipe, make_streams(count)):
+        after = step.canvas.render().detach().clone()
+        steps.append(step)
+        changes.append(after - before)
+        before = after
+    return steps, changes
+
+
+def test_opposite_descends() -> None:
+    """A weight of -1 takes the logit down as a weight of 1 takes it up."""
+    network, weights = make_linear()
+    recipe = make_descent()
+    steps, changes = follow(network, Objective({"logits": torch.tensor([[[0.0, -1.0]]])}), recipe)
+    for step, change, size in zip(steps, changes, step_sizes(recipe.octaves[0]), strict=True):
+        torch.testing.assert_close(change[0], -size * weights[1], atol=1e-5, rtol=0)
+        torch.testing.assert_close(step.values, -step.logits[:, 1])
+    assert steps[-1].logits[0, 1] < steps[0].logits[0, 1] - 100
+
+
+def test_merged_classes_climb_together() -> None:
+    """Every step goes along the weighted sum."""
+    network, weights = make_linear()
+    recipe = make_descent()
+    _, changes = follow(network, Objective({"logits": torch.tensor([[[2.0, -0.5]]])}), recipe)
+    for change, size in zip(changes, step_sizes(recipe.octaves[0]), strict=True):
+        torch.testing.assert_close(change[0], size * (2 * weights[0] - weights[1] / 2), atol=1e-4, rtol=0)
+
+
+def test_juxtaposed_classes_climb_in_turns() -> None:
+    """Every step goes along the class that is least activated there and then; in the end both have risen."""
+    network, weights = make_linear()
+    octave = Octave(size=8, steps=20, step_size=(0.05, 0.05))
+    objective = Objective({"logits": torch.eye(2)[None]})
+    steps, changes = follow(network, objective, make_descent(octaves=(octave,)))
+    least = [int(step.logits.argmin()) for step in steps]
+    for step, change, part in zip(steps, changes, least, strict=True):
+        torch.testing.assert_close(change[0], 0.05 * weights[part], atol=1e-5, rtol=0)
+        assert step.values.item() == step.logits.min().item()
+    assert min(least.count(part) for part in (0, 1)) >= 5
+    assert (steps[-1].logits > steps[0].logits + 30).all()
+
+
+def test_transfiguration_ends_with_the_end() -> None:
+    """Step k of n goes along the weights k/n of the way, so the last one along the end class alone."""
+    network, weights = make_linear()
+    recipe = make_descent()
+    start, end = (Objective.of_classes([target], 2).weights for target in (0, 1))
+    steps, changes = follow(network, Objective(start, end), recipe)
+    for step, change, size in zip(steps, changes, step_sizes(recipe.octaves[0]), strict=True):
+        part = step.number / 5
+        torch.testing.assert_close(change[0], size * ((1 - part) * weights[0] + part * weights[1]), atol=1e-4, rtol=0)
+        expected = (1 - part) * step.logits[:, 0] + part * step.logits[:, 1]
+        torch.testing.assert_close(step.values, expected, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(steps[-1].values, steps[-1].logits[:, 1], rtol=0, atol=0)
+
+
+def make_maps(*, inplace: bool = False) -> Network:
+    """Make a network with two feature maps, red and blue less twice green, which the network then rectifies."""
+    module = nn.Sequential(
+        nn.Conv2d(3, 2, 1, bias=False), nn.ReLU(inplace), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2)
+    )
+    module[0].weight.data = torch.tensor([[1.0, 0, 0], [0, -2, 1]])[..., None, None]
+    return make_network(module, 2, overwritten=frozenset({"0"} if inplace else ()))
+
+
+def test_feature_map_climbs() -> None:
+    """The map's mean rises by the step size times its squared weights over the positions; no other colour moves."""
+    recipe = make_descent(feed="unit")
+    sizes = step_sizes(recipe.octaves[0])
+    steps, changes = follow(make_maps(), Objective({"0": torch.eye(2)[:, None]}), recipe, count=2)
+    colours = torch.tensor([[1.0, 0, 0], [0, -2, 1]])[..., None, None]
+    for change, size in zip(changes, sizes, strict=True):
+        torch.testing.assert_close(change, (size / 64 * colours).expand(2, 3, 8, 8), atol=1e-6, rtol=0)
+    rise = steps[-1].values - steps[0].values
+    torch.testing.assert_close(rise, torch.tensor([1.0, 5.0]) * sizes[:-1].sum() / 64, rtol=1e-4, atol=0)
+
+
+def test_feature_map_that_is_changed_in_place_climbs_as_it_was() -> None:
+    """The network's own rectifier must not reach the map that is climbed."""
+    inplace = make_maps(inplace=True)
+    objective = Objective({"0": torch.tensor([[[0.0, 1.0]]])})
+    _, changes = follow(inplace, objective, make_descent(feed="unit", steps=1))
+    expected = 0.5 / 64 * torch.tensor([0.0, -2, 1])[:, None, None].expand(3, 8, 8)
+    torch.testing.assert_close(changes[0][0], expected, atol=1e-6, rtol=0)
+
+
+def test_joined_objectives_climb_as_if_alone() -> None:
+    """A class, two juxtaposed, and one that becomes another, in one batch."""
+    network, _ = make_linear()
+    alone = [
+        Objective.of_classes([1], 2),
+        Objective({"logits": torch.eye(2)[None]}),
+        Objective(*(Objective.of_classes([target], 2).weights for target in (0, 1))),
+    ]
+    together = draw(network, join(alone), make_descent(), make_streams(3))
+    for picture, objective, stream in zip(together, alone, make_streams(3), strict=True):
+        torch.testing.assert_close(draw(network, objective, make_descent(), [stream])[0], picture)
+
+
+def test_penalties_pull() -> None:
+    """One step from a known picture: the logit's gradient and those of the penalties, weighted."""
+    network, weights = make_linear()
+    picture = torch.zeros(1, 3, 8, 8)
+    picture[0, 0, 3, 4] = 0.75
+    recipe = make_descent(steps=1, feed="normalised", variation=300.0, l1_input=7.0, l1_output=0.25)
+    (step,) = climb(network, Objective.of_classes([0], 2), recipe, make_streams(1), start=picture.clone())
+    signs = step.logits[0].sign()
+    # Normalised, only the one pixel that is not black is above 0.
+    expected = 7 * (2 * picture[0].ceil() - 1) - weights[0] + 0.25 * (signs[0] * weights[0] + signs[1] * weights[1])
+    expected /= torch.tensor(STD)[:, None, None]
+    # 3 * 7 * 8 differences down and as many to the right, two of each with that pixel.
+    expected[0, 3, 4] += 300 * 4 / 168
+    for row, column in ((2, 4), (4, 4), (3, 3), (3, 5)):
+        expected[0, row, column] -= 300 / 168
+    torch.testing.assert_close(step.canvas.render()[0].detach(), picture[0] - 0.5 * expected, atol=1e-4, rtol=0)
 
 
 def test_crop_changes_only_what_was_seen() -> None:
@@ -200,7 +305,7 @@ def test_crop_changes_only_what_was_seen() -> None:
     stream = make_stream(0, 0)
     start = torch.randn(3, 8, 8, generator=stream) * 0.1 + 0.5
     top, left = torch.randint(4, (2,), generator=stream).tolist()
-    (step,) = climb(network, Logits.of_classes([0], 2), recipe, make_streams(1))
+    (step,) = climb(network, Objective.of_classes([0], 2), recipe, make_streams(1))
     moved = step.canvas.render()[0].detach() - start
     torch.testing.assert_close(moved[:, top : top + 5, left : left + 5], weights[0], atol=1e-5, rtol=0)
     moved[:, top : top + 5, left : left + 5] = 0
@@ -219,7 +324,7 @@ def test_octaves_resize_and_blur_alone() -> None:
     expected = torch.randn(3, 10, 10, generator=stream).double().numpy() * 0.1 + 0.5
     sharp, same, soft = (
         step.canvas.render()[0].detach().numpy().copy()
-        for step in climb(network, Logits.of_classes([0], 3), make_descent(octaves=octaves), make_streams(1))
+        for step in climb(network, Objective.of_classes([0], 3), make_descent(octaves=octaves), make_streams(1))
     )
     expected = resize_bilinearly(expected, 15)
     np.testing.assert_allclose(sharp, expected, atol=1e-5)
@@ -232,7 +337,7 @@ def test_octaves_resize_and_blur_alone() -> None:
 
 
 def test_draw_is_the_end_of_the_climb() -> None:
-    network, objective = make_smooth(), Logits.of_classes([1, 2], 3)
+    network, objective = make_smooth(), Objective.of_classes([1, 2], 3)
     recipe = FOURIER.resize(16).take(4)
     *_, last = climb(network, objective, recipe, make_streams())
     pictures = draw(network, objective, recipe, make_streams())
@@ -241,17 +346,138 @@ def test_draw_is_the_end_of_the_climb() -> None:
     assert 0 <= pictures.min() < pictures.max() <= 1
 
 
+# From a photograph
+
+
+def make_photograph(side: int = 8, count: int = 1) -> Tensor:
+    return torch.rand(count, 3, side, side, generator=make_stream(7))
+
+
+@pytest.mark.parametrize(("recipe", "tolerance"), [(make_descent(), 0.0), (FOURIER.resize(8), 1e-4)])
+def test_climb_starts_from_the_photograph(recipe: Recipe, tolerance: float) -> None:
+    """Steps of size 0 leave it as it is, whatever the stream."""
+    octave = Octave(size=8, steps=1, step_size=(0.0, 0.0))
+    photographs = make_photograph(count=2) * 0.9 + 0.05
+    network, _ = make_linear()
+    objective = Objective.of_classes([0, 1], 2)
+    pictures = draw(
+        network, objective, dataclasses.replace(recipe, octaves=(octave,)), make_streams(), start=photographs.clone()
+    )
+    torch.testing.assert_close(pictures, photographs, atol=tolerance, rtol=0)
+
+
+def test_photograph_stays_as_it_is() -> None:
+    """The climb moves pixels of its own."""
+    network, weights = make_linear()
+    given = make_photograph()
+    before = given.clone()
+    (step,) = climb(network, Objective.of_classes([0], 2), make_descent(steps=1), make_streams(1), start=given)
+    torch.testing.assert_close(step.canvas.render()[0], before[0] + 0.5 * weights[0], atol=1e-4, rtol=0)
+    assert torch.equal(given, before)
+    assert not given.requires_grad
+
+
+def test_photograph_is_resized_to_the_first_octave() -> None:
+    octaves = (Octave(size=12, steps=0, step_size=(0.0, 0.0)), Octave(size=20, steps=1, step_size=(0.0, 0.0)))
+    network, photograph = make_smooth(), make_photograph(8)
+    objective = Objective.of_classes([0], 3)
+    picture = draw(network, objective, make_descent(octaves=octaves), make_streams(1), start=photograph)
+    expected = resize_bilinearly(resize_bilinearly(photograph[0].double().numpy(), 12), 20)
+    np.testing.assert_allclose(picture[0], expected, atol=1e-5)
+
+
+# Where it fails
+
+
+class Crowded(nn.Module):
+    """A network with memory for so many pictures; beyond that it does as it is told."""
+
+    def __init__(self, room: int, fail: Callable[[], object]) -> None:
+        super().__init__()
+        self.room, self.fail = room, fail
+        self.seen: list[weakref.ref[Tensor]] = []
+        self.kept = 0
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.kept = sum(one() is not None for one in self.seen)
+        self.seen.append(weakref.ref(inputs))
+        if len(inputs) > self.room:
+            self.fail()
+        return inputs.flatten(1)[:, :2]
+
+
+def lack_memory() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+
+def lack_memory_on_the_processor() -> None:
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def refuse_crowd(module: nn.Module, count: int, recipe: Recipe) -> str:
+    network = make_network(module, 2)
+    with pytest.raises(UserError) as caught:
+        draw(network, Objective.of_classes([0] * count, 2), recipe, make_streams(count))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("fail", [lack_memory, lack_memory_on_the_processor])
+def test_too_many_pictures_for_the_memory(fail: Callable[[], object]) -> None:
+    """The error says how many fit, of the size that the network sees; where none does, that they are too large."""
+    recipe, begun = make_descent(), "cpu has too little memory for"
+    fits = "{0} fit: climb fewer together, as with --set group={0}"
+    assert refuse_crowd(Crowded(3, fail), 16, recipe) == f"{begun} 16 pictures of 8 px at once; {fits.format(2)}"
+    assert refuse_crowd(Crowded(7, fail), 12, recipe) == f"{begun} 12 pictures of 8 px at once; {fits.format(6)}"
+    octaves = (Octave(8, 1, (0.0, 0.0)), Octave(20, 1, (0.0, 0.0), crop=12))
+    message = refuse_crowd(Crowded(0, fail), 5, make_descent(octaves=octaves))
+    assert message == f"{begun} 5 pictures of 12 px at once; give a smaller size"
+    assert refuse_crowd(Crowded(0, fail), 1, recipe) == f"{begun} 1 pictures of 8 px at once; give a smaller size"
+
+
+def test_memory_is_freed_before_it_is_asked_what_fits() -> None:
+    """What the step that failed still held would count as taken."""
+    crowded = Crowded(3, lack_memory)
+    refuse_crowd(crowded, 4, make_descent())
+    assert (len(crowded.seen), crowded.kept) == (2, 0)
+
+
+def test_other_errors_are_bugs() -> None:
+    """Only the errors that the user can mend become a `UserError`."""
+
+    def fail() -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match=r"^mat1 and mat2 shapes cannot be multiplied$"):
+        draw(make_network(Crowded(0, fail), 2), Objective.of_classes([0], 2), make_descent(), make_streams(1))
+
+
+def test_operation_that_the_device_lacks() -> None:
+    def fail() -> None:
+        raise NotImplementedError("The operator 'aten::x' is not implemented for the MPS device.\nMore advice.")
+
+    message = refuse_crowd(Crowded(0, fail), 1, make_descent())
+    assert message == (
+        "cpu lacks an operation (The operator 'aten::x' is not implemented for the MPS device.); use --device cpu"
+    )
+
+
+def test_layer_that_is_unknown() -> None:
+    objective = Objective({"stme": torch.ones(1, 1, 2)})
+    with pytest.raises(UserError, match=r"^unknown layer 'stme': near it are "):
+        draw(make_maps(), objective, make_descent(), make_streams(1))
+
+
 def test_draw_refuses_a_climb_that_leaves_the_numbers() -> None:
     network, _ = make_linear()
     recipe = dataclasses.replace(make_descent(steps=3), octaves=(Octave(size=8, steps=3, step_size=(1e38, 1e38)),))
     with pytest.raises(UserError, match="left the finite numbers; give the recipe 'octaves' smaller step sizes"):
-        draw(network, Logits(torch.tensor([[1e10, -1e10]])), recipe, make_streams(1))
+        draw(network, Objective({"logits": torch.tensor([[[1e10, -1e10]]])}), recipe, make_streams(1))
 
 
 def test_weights_stay_as_they_are() -> None:
     network = make_smooth()
     before = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
-    draw(network, Logits.of_classes([1], 3), FOURIER.resize(16).take(3), make_streams(1))
+    draw(network, Objective.of_classes([1], 3), FOURIER.resize(16).take(3), make_streams(1))
     after = network.module.state_dict()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
     assert all(parameter.grad is None for parameter in network.module.parameters())
@@ -263,14 +489,15 @@ def test_weights_stay_as_they_are() -> None:
 def climb_classes(network: Network, recipe: Recipe, targets: list[int]) -> Step:
     """Climb to the end, each class with its own stream."""
     streams = [make_stream(0, target) for target in targets]
-    *_, last = climb(network, Logits.of_classes(targets, network.class_count), recipe, streams)
+    *_, last = climb(network, Objective.of_classes(targets, network.class_count), recipe, streams)
     return last
 
 
-@pytest.mark.parametrize("recipe", [FOURIER.resize(64).take(1), OCTAVES.resize(64).take(1)], ids=["fourier", "octaves"])
+@pytest.mark.parametrize("recipe", [NATURAL, FOURIER, OCTAVES], ids=lambda recipe: recipe.name)
 def test_first_gradient_is_the_pictures_own(lite0: Network, recipe: Recipe) -> None:
     """Alone or among others: equal to floating-point noise."""
     targets = [130, 281, 404, 933]
+    recipe = recipe.resize(64).take(1)
     together = climb_classes(lite0, recipe, targets).canvas.values.grad
     assert together is not None
     for position, target in enumerate(targets[:2]):
@@ -294,5 +521,5 @@ def test_same_seed_and_batch_are_the_same_bits(lite0: Network) -> None:
     recipe = FOURIER.resize(64).take(2)
     first, again = (climb_classes(lite0, recipe, [281, 404]).pictures() for _ in range(2))
     assert torch.equal(first, again)
-    other = draw(lite0, Logits.of_classes([281, 404], 1000), recipe, [make_stream(1, 281), make_stream(0, 404)])
+    other = draw(lite0, Objective.of_classes([281, 404], 1000), recipe, [make_stream(1, 281), make_stream(0, 404)])
     assert (other[0] - first[0]).abs().max() > 0.1

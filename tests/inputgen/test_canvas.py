@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.ndimage import correlate1d, gaussian_filter
 from torch import Tensor
 
-from inputgen.canvas import CANVASES, COLOUR_CORRELATION, FourierCanvas, PixelCanvas, make_stream
+from inputgen.canvas import CANVASES, COLOUR_CORRELATION, DARKEST, FourierCanvas, PixelCanvas, make_stream
 from inputgen.recipe import FOURIER, OCTAVES, Recipe
 
 CPU = torch.device("cpu")
@@ -65,8 +65,8 @@ def test_streams_of_neighbours_are_unrelated() -> None:
 def test_picture_is_its_streams_own(kind: str) -> None:
     """A picture starts alike whatever its companions, and companions differ."""
     recipe = FOURIER.resize(16)
-    together = CANVASES[kind](recipe, [make_stream(0), make_stream(1)], CPU).render()
-    alone = CANVASES[kind](recipe, [make_stream(1)], CPU).render()
+    together = CANVASES[kind](recipe, [make_stream(0), make_stream(1)], CPU, None).render()
+    alone = CANVASES[kind](recipe, [make_stream(1)], CPU, None).render()
     assert together.shape == (2, 3, 16, 16)
     assert torch.equal(together[1:], alone)
     assert not torch.equal(together[0], together[1])
@@ -75,7 +75,7 @@ def test_picture_is_its_streams_own(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["fourier", "pixels"])
 def test_gradient_is_the_slope(kind: str) -> None:
     """The gradient tells how the rendered pictures change with a step, also after a resize and a blur."""
-    canvas = CANVASES[kind](FOURIER.resize(16), [make_stream(0), make_stream(1)], CPU)
+    canvas = CANVASES[kind](FOURIER.resize(16), [make_stream(0), make_stream(1)], CPU, None)
     canvas.resize(21)
     canvas.blur(0.5)
     weights = torch.randn(2, 3, 21, 21, generator=make_stream(2))
@@ -92,6 +92,59 @@ def test_gradient_is_the_slope(kind: str) -> None:
 
     slope = (value(1e-2) - value(-1e-2)) / 2e-2
     assert slope == pytest.approx(float((gradient * direction).sum()), rel=1e-3)
+
+
+# From a photograph
+
+
+def make_photographs(height: int, width: int, count: int = 2) -> Tensor:
+    """Make noise that has values of exactly 0 and 1."""
+    photographs = torch.rand(count, 3, height, width, generator=make_stream(4))
+    return photographs.where(torch.rand(photographs.shape, generator=make_stream(5)) > 0.2, photographs.round())
+
+
+def resize_as_pillow(pictures: Tensor, side: int) -> NDArray[np.float64]:
+    """Bilinear, smoothed where it becomes smaller."""
+    planes = [Image.fromarray(plane.numpy()) for plane in pictures.flatten(0, 1)]
+    resized = [np.asarray(plane.resize((side, side), Image.Resampling.BILINEAR)) for plane in planes]
+    return np.stack(resized).reshape(*pictures.shape[:2], side, side)
+
+
+@pytest.mark.parametrize("side", [15, 16])
+@pytest.mark.parametrize(("height", "width"), [(0, 0), (40, 40), (11, 11), (21, 34)])
+@pytest.mark.parametrize("kind", ["fourier", "pixels"])
+def test_canvas_starts_from_photographs(kind: str, height: int, width: int, side: int) -> None:
+    """Both canvases render what was given, resized to a square; a sigmoid reaches neither 0 nor 1."""
+    photographs = make_photographs(height or side, width or side)
+    before = photographs.clone()
+    streams = [make_stream(0), make_stream(1)]
+    canvas = CANVASES[kind](FOURIER.resize(side), streams, CPU, photographs)
+    expected = resize_as_pillow(before, side)
+    if kind == "fourier":
+        expected = expected.clip(DARKEST, 1 - DARKEST)
+    assert (canvas.side, canvas.values.requires_grad, canvas.values.is_leaf) == (side, True, True)
+    np.testing.assert_allclose(canvas.render().detach(), expected, atol=1e-5)
+    assert torch.equal(torch.rand(1, generator=streams[0]), torch.rand(1, generator=make_stream(0))), "stream unused"
+    with torch.no_grad():
+        canvas.values.add_(1.0)
+    assert torch.equal(photographs, before)
+    assert not photographs.requires_grad
+
+
+def test_photograph_kept_to_the_bit_as_pixels() -> None:
+    photographs = make_photographs(16, 16)
+    canvas = PixelCanvas(FOURIER.resize(16), [make_stream(0), make_stream(1)], CPU, photographs.clone())
+    assert torch.equal(canvas.render(), photographs)
+
+
+def test_fourier_photograph_can_be_resized() -> None:
+    """What begins as a photograph has a spectrum like any other: larger, its pixels lie between the old ones."""
+    side = 15  # an odd side has no frequency of half a cycle, which would be left out
+    photographs = make_photographs(side, side)
+    canvas = FourierCanvas(FOURIER.resize(side), [make_stream(0), make_stream(1)], CPU, photographs)
+    canvas.resize(3 * side)
+    expected = photographs.clamp(DARKEST, 1 - DARKEST)
+    torch.testing.assert_close(canvas.render().detach()[:, :, ::3, ::3], expected, atol=1e-5, rtol=0)
 
 
 # Pixels
@@ -240,7 +293,7 @@ def test_values_are_moved_in_place() -> None:
     """An optimiser holds on to the values: a blur must not replace them."""
     recipe: Recipe = FOURIER.resize(8)
     for make in CANVASES.values():
-        canvas = make(recipe, [make_stream(0)], CPU)
+        canvas = make(recipe, [make_stream(0)], CPU, None)
         values: Tensor = canvas.values
         canvas.blur(1.0)
         assert canvas.values is values

@@ -1,17 +1,35 @@
-"""Views: what the network sees of a picture, against SciPy and pictures known by hand."""
+"""Views, against SciPy and pictures known by hand; penalties; the statistics of feature maps, against autograd."""
 
+import copy
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import affine_transform
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
+from inputgen.ascent import climb
 from inputgen.canvas import make_stream
-from inputgen.prior import crop_randomly, draw_views, see
+from inputgen.errors import UserError
+from inputgen.folding import fold_batch_norms, trace_forward
+from inputgen.network import Network
+from inputgen.objective import Objective
+from inputgen.prior import (
+    SMALLEST_SPREAD,
+    StatisticsPrior,
+    crop_randomly,
+    draw_views,
+    find_pull,
+    penalise,
+    see,
+)
 from inputgen.recipe import OCTAVES, Octave, Recipe
+from tests.inputgen.conftest import make_network
 
 #: Without crops, shifts, scalings, rotations and mirrors.
 STILL = OCTAVES
@@ -168,3 +186,267 @@ def test_crop_is_its_streams_own() -> None:
     alone = crop_randomly(pictures[:1], octave, [make_stream(1)])
     assert torch.equal(together[1:2], alone)
     assert len(set(together[:, 0, 0, 0].tolist())) == 3
+
+
+# Penalties
+
+
+def test_penalties_by_hand() -> None:
+    """Each alone, then all: sums of weighted numbers, for every picture its own."""
+    pictures = torch.zeros(2, 3, 2, 3)
+    pictures[0] = torch.tensor([[0.0, 1, 3], [2, 2, 2]])
+    pictures[1, 2] = torch.tensor([[0.0, 0, 0], [3, 3, 3]])
+    # Down: 2 + 1 + 1 of 3 places; right: 1 + 2 of 4. In the other, one colour of three: 9 of 9 places; none.
+    variations = [4 / 3 + 3 / 4, 9 / 9]
+    inputs = torch.stack([torch.full((3, 2, 3), -0.5), torch.full((3, 2, 3), 2.0)])
+    logits = torch.tensor([[1.0, -2.0], [0.0, 0.25]])
+
+    def penalties(**weights: float) -> Any:
+        return pytest.approx(penalise(vary(**weights), pictures, inputs, logits).tolist())
+
+    assert penalties() == [0.0, 0.0]
+    assert penalties(variation=2.0) == [2 * variations[0], 2 * variations[1]]
+    assert penalties(l1_input=0.5) == [0.5 * 9, 0.5 * 36]
+    assert penalties(l1_output=4.0) == [4 * 3, 4 * 0.25]
+    expected = [2 * variations[0] + 4.5 + 12, 2 * variations[1] + 18 + 1]
+    assert penalties(variation=2.0, l1_input=0.5, l1_output=4.0) == expected
+
+
+def test_penalties_give_gradients_back() -> None:
+    """Of the absolute values: signs, times the weight."""
+    pictures = torch.tensor([[1.0, 0.0, 4.0]]).expand(1, 3, 1, 3).repeat(1, 1, 2, 1).requires_grad_()
+    inputs = torch.tensor([-1.0, 3.0]).view(1, 1, 1, 2).requires_grad_()
+    logits = torch.tensor([[-7.0, 2.0]], requires_grad=True)
+    total = penalise(vary(variation=12.0, l1_input=3.0, l1_output=5.0), pictures, inputs, logits).sum()
+    gradients = torch.autograd.grad(total, (pictures, inputs, logits))
+    # Twelve differences to the right, so that each weighs 1: the row falls by one, then rises.
+    torch.testing.assert_close(gradients[0], torch.tensor([1.0, -2.0, 1.0]).expand(1, 3, 2, 3))
+    assert gradients[1].flatten().tolist() == [-3.0, 3.0]
+    assert gradients[2].tolist() == [[-5.0, 5.0]]
+
+
+# Statistics
+
+
+def measure(maps: Tensor, spread: Tensor, beta: Tensor) -> Tensor:
+    """Write the errors of mean and standard deviation out: (pictures, channels)."""
+    mean = maps.mean((2, 3))
+    deviation = ((maps - mean[:, :, None, None]).square().mean((2, 3)) + 1e-6).sqrt()
+    return (mean - beta).abs() / spread + (deviation / spread - 1).abs()
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_pull_is_the_penaltys_gradient(layout: torch.memory_format) -> None:
+    """Of maps of any mean and spread, a constant and a dead one among them."""
+    maps = torch.randn(3, 6, 5, 7, generator=make_stream(8), dtype=torch.float64)
+    maps = maps * torch.linspace(0.3, 2, 6)[:, None, None] + torch.linspace(-1, 1, 6)[:, None, None]
+    maps[1, 2], maps[2, 3] = 0.5, 0.0
+    maps = maps.to(memory_format=layout).requires_grad_()
+    spread = torch.tensor([0.1, 2.0, 0.5, 1.0, 3.0, 1.0], dtype=torch.float64)
+    beta = torch.tensor([0.0, -3.0, 1.0, 0.25, 1.0, 1.5], dtype=torch.float64)
+    (expected,) = torch.autograd.grad(7.0 * measure(maps, spread, beta).sum(), maps)
+    slope, offset = find_pull(maps.detach(), spread, beta, 7.0)
+    assert slope.shape == offset.shape == (3, 6, 1, 1)
+    torch.testing.assert_close(slope * maps.detach() + offset, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_pull_by_hand() -> None:
+    """Mean 1 and deviation 2, where 3 and 1 are wanted: all are to rise by 1, and to draw together by 1."""
+    maps = torch.tensor([-1.0, 3.0, -1.0, 3.0]).view(1, 1, 2, 2)
+    slope, offset = find_pull(maps, torch.ones(1), torch.tensor([3.0]), 4.0)
+    np.testing.assert_allclose((slope * maps + offset).flatten(), [-2.0, 0.0, -2.0, 0.0], atol=1e-5)
+
+
+Randomise = Callable[[nn.Module], nn.Module]
+
+
+class Plain(nn.Module):
+    """Two convolutions with batch norms, a third with none, and a rectifier that works in place or not."""
+
+    def __init__(self, *, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+        self.first: Any = nn.Conv2d(3, 4, 3, bias=False)
+        self.first_norm: Any = nn.BatchNorm2d(4)
+        self.second: Any = nn.Conv2d(4, 6, 3, stride=2)
+        self.second_norm: Any = nn.BatchNorm2d(6)
+        self.third: Any = nn.Conv2d(6, 5, 1)
+        self.head: Any = nn.Linear(5, 2)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        maps = F.relu(self.first_norm(self.first(inputs)), inplace=self.inplace)
+        maps = F.relu(self.second_norm(self.second(maps)), inplace=self.inplace)
+        logits: Tensor = self.head(self.third(maps).mean((2, 3)))
+        return logits
+
+
+def make_folded(randomise: Randomise, *, inplace: bool = False) -> tuple[Network, Plain]:
+    """Make a network in float64 with two folded batch norms, and its module as it was before."""
+    torch.manual_seed(0)
+    module: Any = randomise(Plain(inplace=inplace))
+    with torch.no_grad():
+        module.first_norm.weight[1] *= -1  # the spread is its size
+        module.second_norm.weight[3] = 1e-4  # switched off
+    before = copy.deepcopy(module)
+    inputs = torch.zeros(1, 3, 12, 12)
+    with trace_forward(module) as trace:
+        module(inputs)
+    folds = fold_batch_norms(module, trace)
+    assert [one.convolution for one in folds] == ["first", "second"]
+    overwritten = frozenset({"first", "second"} if inplace else ())
+    return make_network(module.double(), 2, folds=folds, overwritten=overwritten), before.double()
+
+
+def make_inputs(count: int = 3) -> Tensor:
+    return torch.randn(count, 3, 12, 12, generator=make_stream(9), dtype=torch.float64)
+
+
+def find_penalty(unfolded: Plain, inputs: Tensor) -> Tensor:
+    """Write the prior out: (pictures,), of weight 1, from the outputs of the batch norms that are still there."""
+    errors = []
+
+    def keep(norm: Any, _inputs: Any, maps: Tensor) -> None:
+        spread = norm.weight.abs()
+        spread = torch.where(spread < spread.mean() * SMALLEST_SPREAD, spread.mean() * SMALLEST_SPREAD, spread)
+        errors.append(measure(maps.clone(), spread, norm.bias).mean(1))
+
+    norms = (unfolded.first_norm, unfolded.second_norm)
+    handles = [norm.register_forward_hook(keep) for norm in norms]
+    unfolded(inputs)
+    for handle in handles:
+        handle.remove()
+    assert len(errors) == 2
+    return (errors[0] + errors[1]) / 2
+
+
+def pull_inputs(network: Network, inputs: Tensor, weight: float) -> Tensor:
+    """Find the gradient at the inputs, of the first logit and the prior."""
+    inputs = inputs.clone().requires_grad_()
+    with StatisticsPrior(network, weight):
+        logits = network(inputs)
+    (gradient,) = torch.autograd.grad(logits[:, 0].sum(), inputs)
+    return gradient
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_prior_adds_the_penaltys_gradient(randomise: Randomise, inplace: bool) -> None:
+    """Through a real folded network, also one that rectifies in place: autograd of the formula before folding."""
+    network, unfolded = make_folded(randomise, inplace=inplace)
+    inputs = make_inputs().requires_grad_()
+    (pure,) = torch.autograd.grad(unfolded(inputs)[:, 0].sum(), inputs)
+    (penalty,) = torch.autograd.grad(find_penalty(unfolded, inputs).sum(), inputs)
+    assert penalty.norm() > 0.1 * pure.norm()
+    for weight in (0.0, 1.0, 40.0):
+        pulled = pull_inputs(network, inputs.detach(), weight)
+        assert (pulled - (pure + weight * penalty)).norm() <= 1e-5 * pulled.norm()
+
+
+def test_small_spreads_are_raised(randomise: Randomise) -> None:
+    """A channel that is switched off is measured by a tenth of its layer's mean spread."""
+    assert SMALLEST_SPREAD == 0.1
+    network, _ = make_folded(randomise)
+    gamma, beta = network.folds[1].gamma.abs().double(), network.folds[1].beta.double()
+    spread = gamma.clone()
+    spread[3] = 0.1 * gamma.mean()
+    assert gamma[3] < 0.01 * spread[3]
+    with network.tap(["second"]) as tap, StatisticsPrior(network, 12.0):
+        logits = network(make_inputs().requires_grad_())
+    maps = tap.maps["second"]
+    (pulled,) = torch.autograd.grad(logits[:, 0].sum(), maps)
+    slope, offset = find_pull(maps.detach(), spread, beta, 12 / (2 * 6))
+    module: Any = network.module
+    pure = (maps > 0) * (module.head.weight[0] @ module.third.weight[:, :, 0, 0])[:, None, None] / maps[0, 0].numel()
+    torch.testing.assert_close(pulled, pure + slope * maps + offset, rtol=1e-5, atol=1e-6)
+
+
+def test_prior_leaves_the_forward_pass_alone(randomise: Randomise) -> None:
+    """Logits and tapped maps are the same to the bit, with a graph or without."""
+    network, _ = make_folded(randomise)
+    inputs = make_inputs()
+    for module in (network.module, network.module.float()):
+        inputs = inputs.to(next(module.parameters()).dtype)
+        with torch.no_grad(), network.tap(["first", "third"]) as plain:
+            expected = network(inputs)
+        for graph in (False, True):
+            given = inputs.clone().requires_grad_(graph)
+            with network.tap(["first", "third"]) as tap, StatisticsPrior(network, 100.0):
+                assert torch.equal(network(given), expected)
+            assert all(torch.equal(tap.maps[layer], maps) for layer, maps in plain.maps.items())
+
+
+def test_pull_of_a_picture_is_its_own(randomise: Randomise) -> None:
+    """Alone or beside others, to floating-point noise; the companions matter nothing at all."""
+    network, _ = make_folded(randomise)
+    inputs = make_inputs(4)
+    together = pull_inputs(network, inputs, 40.0)
+    for position in range(4):
+        alone = pull_inputs(network, inputs[position : position + 1], 40.0)[0]
+        torch.testing.assert_close(together[position], alone, rtol=1e-9, atol=1e-12)
+    others = torch.cat([inputs[:1], 100 * inputs[1:]])
+    torch.testing.assert_close(pull_inputs(network, others, 40.0)[0], together[0], rtol=1e-9, atol=1e-12)
+
+
+def test_layer_that_is_climbed_is_pulled_as_well(randomise: Randomise) -> None:
+    """A tap on a folded convolution and the prior on it do not get into each other's way."""
+    network, unfolded = make_folded(randomise)
+    inputs = make_inputs().requires_grad_()
+    (pure,) = torch.autograd.grad(unfolded(inputs)[:, 0].sum(), inputs)
+    with network.tap(["second"]) as tap, StatisticsPrior(network, 3.0):
+        logits = network(inputs)
+    maps = unfolded.second_norm(unfolded.second(unfolded.first_norm(unfolded.first(inputs)).relu()))
+    expected = pure + 3 * torch.autograd.grad(find_penalty(unfolded, inputs).sum(), inputs)[0]
+    expected += torch.autograd.grad(5 * maps[:, 2].mean((1, 2)).sum(), inputs)[0]
+    value = logits[:, 0].sum() + 5 * tap.maps["second"][:, 2].mean((1, 2)).sum()
+    (pulled,) = torch.autograd.grad(value, inputs)
+    assert (pulled - expected).norm() <= 1e-5 * expected.norm()
+
+
+def count_hooks(network: Network) -> int:
+    return sum(len(part._forward_hooks) for part in network.module.modules())
+
+
+def test_hooks_of_the_prior_go(randomise: Randomise) -> None:
+    """After the block and after an error in it; the prior can be entered again; a weight of 0 hooks nothing."""
+    network, _ = make_folded(randomise)
+    prior = StatisticsPrior(network, 1.0)
+    assert count_hooks(network) == 0
+    for _ in range(2):
+        with prior:
+            assert count_hooks(network) == 2
+        assert count_hooks(network) == 0
+    with pytest.raises(RuntimeError, match="channels"), prior:
+        network(torch.zeros(1, 5, 12, 12, dtype=torch.float64))
+    assert count_hooks(network) == 0
+    with StatisticsPrior(network, 0.0):
+        assert count_hooks(network) == 0
+
+
+def test_prior_needs_batch_norms() -> None:
+    network = make_network(nn.Flatten(), 2)
+    with pytest.raises(UserError) as caught:
+        StatisticsPrior(network, 1.0)
+    assert str(caught.value) == (
+        "tiny has no batch norm that is folded, whose statistics the recipe asks for; use the recipe fourier, or "
+        "--set statistics=0"
+    )
+    with StatisticsPrior(network, 0.0):
+        assert network(torch.ones(1, 2)).tolist() == [[1.0, 1.0]]
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_climb_with_the_prior_keeps_to_the_statistics(randomise: Randomise, inplace: bool) -> None:
+    """The penalty of what is drawn falls, where without the prior it rises."""
+    network, unfolded = make_folded(randomise, inplace=inplace)
+    network.module.float()
+    octave = Octave(size=12, steps=60, step_size=(0.02, 0.002))
+    recipe = vary(octaves=(octave,), shape="logit", optimiser="adam", feed="normalised")
+    penalties = {}
+    for weight in (0.0, 50.0):
+        chosen = dataclasses.replace(recipe, statistics=weight)
+        steps = list(climb(network, Objective.of_classes([0, 1], 2), chosen, [make_stream(0), make_stream(1)]))
+        pictures = steps[-1].canvas.render().detach()
+        penalties[weight] = find_penalty(unfolded, network.normalise(pictures).double())
+    first = torch.stack([torch.randn(3, 12, 12, generator=make_stream(number)) for number in (0, 1)]) / 20 + 0.7
+    before = find_penalty(unfolded, network.normalise(first).double())
+    assert (penalties[50.0] < 0.7 * before).all()
+    assert (penalties[50.0] < 0.7 * penalties[0.0]).all()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from inputgen.errors import UserError
-from inputgen.recipe import FOURIER, OCTAVES, RECIPES, Octave, Recipe, find_recipe
+from inputgen.recipe import FOURIER, NATURAL, OCTAVES, RECIPES, Octave, Recipe, find_default, find_recipe
 
 
 def sizes(recipe: Recipe) -> list[tuple[int, int]]:
@@ -38,6 +38,10 @@ def test_octaves_are_the_articles() -> None:
         scaling=(1.0, 1.0),
         rotation=0.0,
         flip=0.0,
+        statistics=0.0,
+        variation=0.0,
+        l1_input=0.0,
+        l1_output=0.0,
         group=4,
     )
     assert article == OCTAVES
@@ -101,7 +105,7 @@ def test_frozen() -> None:
     assert {FOURIER: 1, OCTAVES: 2}[find_recipe("octaves")] == 2
 
 
-@pytest.mark.parametrize("recipe", [FOURIER, OCTAVES, OCTAVES.fit(299).resize(160).take(48)])
+@pytest.mark.parametrize("recipe", [NATURAL, FOURIER, OCTAVES, OCTAVES.fit(299).resize(160).take(48)])
 def test_round_trip(recipe: Recipe, tmp_path: Path) -> None:
     """Plain values, JSON text and a file give the recipe back."""
     record = recipe.as_dict()
@@ -130,6 +134,10 @@ def test_plain_values() -> None:
         "scaling": [0.5, 1.0],
         "rotation": 8.0,
         "flip": 0.5,
+        "statistics": 0.0,
+        "variation": 0.0,
+        "l1_input": 0.0,
+        "l1_output": 0.0,
         "group": 16,
     }
 
@@ -159,6 +167,10 @@ def test_change_every_field() -> None:
         "scaling": "[0.5, 2]",
         "rotation": "5",
         "flip": "0.5",
+        "statistics": "100",
+        "variation": "2.5",
+        "l1_input": "1e-3",
+        "l1_output": "1e6",
         "group": "2",
         "octaves.1.size": "480",
         "octaves.0.steps": "7",
@@ -214,6 +226,13 @@ OCTAVE_ERROR = (
         ("jitter", "-0.1", "recipe 'octaves': jitter is -0.1; it can be 0 to 1"),
         ("rotation", "200", "recipe 'octaves': rotation is 200; it can be 0 to 180"),
         ("flip", "1.5", "recipe 'octaves': flip is 1.5; it can be 0 to 1"),
+        ("statistics", "-1", "recipe 'octaves': statistics is -1; it can be 0 to 1e+06"),
+        ("statistics", "1000001", "recipe 'octaves': statistics is 1e+06; it can be 0 to 1e+06"),
+        ("statistics", "true", "the recipe's field 'statistics' takes a finite number; got True"),
+        ("variation", "-0.5", "recipe 'octaves': variation is -0.5; it can be 0 to 1e+06"),
+        ("variation", "NaN", "the recipe's field 'variation' takes a finite number; got nan"),
+        ("l1_input", "2e6", "recipe 'octaves': l1_input is 2e+06; it can be 0 to 1e+06"),
+        ("l1_output", "-1e-9", "recipe 'octaves': l1_output is -1e-09; it can be 0 to 1e+06"),
         ("start", "0.7", "the recipe's field 'start' takes two numbers, as [0.5, 1.0]; got 0.7"),
         ("start", "[1, 2, 3]", "the recipe's field 'start' takes two numbers, as [0.5, 1.0]; got [1, 2, 3]"),
         ("start", '[1, "b"]', "the recipe's field 'start' takes a finite number; got 'b'"),
@@ -280,9 +299,22 @@ def test_find_recipe_refuses_files(content: bytes | None, message: str, tmp_path
 
 
 def test_find_recipe() -> None:
-    assert RECIPES == {"fourier": FOURIER, "octaves": OCTAVES}
+    assert RECIPES == {"natural": NATURAL, "fourier": FOURIER, "octaves": OCTAVES}
     assert find_recipe("fourier") is FOURIER
     with pytest.raises(
-        UserError, match=r"^unknown recipe 'cubist'; there are: fourier, octaves; or give a .json file$"
+        UserError, match=r"^unknown recipe 'cubist'; there are: natural, fourier, octaves; or give a .json file$"
     ):
         find_recipe("cubist")
+
+
+def test_find_default() -> None:
+    """Only a network with folded batch norms can be asked for their statistics."""
+    assert (find_default(folded=True), find_default(folded=False)) == (NATURAL, FOURIER)
+    assert NATURAL.statistics > 0
+    assert FOURIER.statistics == 0
+
+
+def test_natural_is_fourier_with_statistics() -> None:
+    """Nothing else differs but the name and the number of steps."""
+    expected = FOURIER.take(NATURAL.steps).as_dict() | {"name": "natural", "statistics": NATURAL.statistics}
+    assert NATURAL.as_dict() == expected
