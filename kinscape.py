@@ -524,8 +524,9 @@ def draw(
     With several seeds, every picture and film has the seed in its name. Ctrl-C ends the climb and writes what was
     reached.
     """
-    from analysis.drawing import choose_recipe, draw_files, find_judges, plan_files, read_start
+    from analysis.drawing import choose_recipe, draw_files, plan_files, read_start
     from analysis.expression import LOGITS, parse_expression
+    from analysis.judge import load_judges
     from inputgen.network import load_network
 
     for word in (text, *context.args):
@@ -542,9 +543,10 @@ def draw(
     files = plan_files(expression, numbers, out=out, film=video, trace=trace)
     loaded = load_network(network or DEFAULT_NETWORK, weights=weights, device=device)
     penalties = {"l1_input": l1_input, "l1_output": l1_output}
-    changes = [*(settings or []), *(f"{name}={weight}" for name, weight in penalties.items() if weight is not None)]
+    changes = [*(settings or []), *(f"{name}={json.dumps(one)}" for name, one in penalties.items() if one is not None)]
     made = _change_recipe(choose_recipe(recipe, loaded), steps, size, changes)
     opened = load_atlas(atlas) if expression.layer != LOGITS else None
+    judges = load_judges(loaded.name, loaded.weights_hash, files=tflite or (), device=device)
     with _catch_interrupt() as interrupted, _show_progress() as on_progress:
         drawn = draw_files(
             expression,
@@ -554,7 +556,7 @@ def draw(
             seeds=numbers,
             start=read_start(photograph, made.size) if photograph else None,
             atlas=opened,
-            judges=find_judges(loaded, tflite or ()),
+            judges=judges,
             notes={"from": photograph.name} if photograph else {},
             stopped=interrupted,
             on_progress=on_progress,
@@ -576,7 +578,8 @@ def draw(
         )
     else:
         for path, seed, outcome in zip(files.pictures, numbers, drawn.outcomes, strict=True):
-            table = Table(f"{loaded.name} sees", title=f"{expression.text}, seed {seed}", title_justify="left")
+            _print_plain(f"{expression.text}, seed {seed}")
+            table = Table(f"{loaded.name} sees")
             for name in ("logit", "probability"):
                 table.add_column(name, justify="right")
             for seen in outcome.top:

@@ -51,7 +51,7 @@ from analysis.files import UNFINISHED, remove_unfinished, write_whole
 from analysis.photographs import find_photographs, read_drawing, read_photograph
 from analysis.projection import METHODS, project
 from analysis.space import FeatureSpace
-from inputgen.ascent import draw
+from inputgen.ascent import check_size, draw
 from inputgen.canvas import make_stream
 from inputgen.errors import UserError
 from inputgen.network import Network
@@ -120,7 +120,7 @@ def build_atlas(
         Where it cannot be written.
     """
     _check_network(network)
-    _check_size(network, recipe)
+    check_size(network, recipe)
     manifest = replace(
         _begin_manifest(network, DRAWN), classes=sorted(classes), recipe=recipe.as_dict(), seeds=sorted(seeds)
     )
@@ -705,22 +705,6 @@ def _check_network(network: Network) -> None:
             f"{network.name} has {network.class_count} classes; an atlas needs a network with the "
             f"{len(load_categories())} of ImageNet-1k"
         )
-
-
-def _check_size(network: Network, recipe: Recipe) -> None:
-    """Try one forward pass at every size that the network will be shown."""
-    for side in (*(octave.crop or octave.size for octave in recipe.octaves), recipe.size):
-        if side < network.minimum_size:
-            raise UserError(
-                f"{network.name} takes pictures of at least {network.minimum_size} px; this recipe shows it {side} px"
-            )
-        try:
-            with torch.inference_mode():
-                network(torch.zeros(1, 3, side, side, device=network.device))
-        except (RuntimeError, AssertionError):
-            raise UserError(
-                f"{network.name} cannot take pictures of {side} px; its own size is {network.input_size} px"
-            ) from None
 
 
 def _check_folder(folder: Path, wanted: Manifest, names: Sequence[str]) -> Manifest | None:

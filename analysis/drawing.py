@@ -27,12 +27,12 @@ from analysis.expression import Expression, Sum, class_weights
 from analysis.files import write_whole
 from analysis.film import FILM_FORMATS, write_film
 from analysis.photographs import Pixels, open_picture, read_photograph
-from inputgen.ascent import Step, climb
+from inputgen.ascent import Step, check_size, climb
 from inputgen.canvas import CANVASES, make_stream
 from inputgen.errors import UserError
-from inputgen.network import Network, average_map, list_networks, load_network
+from inputgen.network import Network, average_map
 from inputgen.objective import LOGITS, Objective
-from inputgen.recipe import RECIPES, Recipe, find_recipe
+from inputgen.recipe import Recipe, find_default, find_recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,8 +56,8 @@ Values = NDArray[np.float64]
 
 def choose_recipe(name: str | None, network: Network) -> Recipe:
     """Give a recipe at a network's native size; where none is named, the best that the network can be drawn with."""
-    best = "natural" if network.folds and "natural" in RECIPES else "fourier"
-    return find_recipe(name or best).fit(network.input_size)
+    recipe = find_default(folded=bool(network.folds)) if name is None else find_recipe(name)
+    return recipe.fit(network.input_size)
 
 
 def make_objective(expression: Expression, network: Network, atlas: Atlas | None = None) -> Objective:
@@ -214,10 +214,8 @@ def climb_expression(
     UserError
         At once, where something does not fit; later, what `inputgen.ascent.climb` raises.
     """
-    from analysis.build import _check_size
-
     objective = make_objective(expression, network, atlas)
-    _check_size(network, recipe)
+    check_size(network, recipe)
     find_zero = _find_zero(expression, objective, atlas)
     batch = _repeat(objective, len(seeds))
 
@@ -552,16 +550,6 @@ def _find_rises(
 
 def _as_tensor(pixels: Pixels) -> Tensor:
     return torch.tensor(pixels).permute(0, 3, 1, 2).float() / 255
-
-
-def find_judges(network: Network, files: Sequence[Path] = ()) -> list[Judge]:
-    """Load the judges of a network's drawings: the other embedded networks that are installed, and TFLite files."""
-    from analysis.judge import NetworkJudge, load_tflite
-
-    outside: list[Judge] = [load_tflite(file) for file in files]
-    embedded = [name for name, ready in list_networks()["embedded"].items() if ready and name != network.name]
-    loaded = [load_network(name, device=network.device.type) for name in embedded]
-    return [NetworkJudge(one) for one in loaded if one.weights_hash != network.weights_hash] + outside
 
 
 @dataclass(frozen=True)

@@ -74,21 +74,20 @@ def main(
     chosen = sorted(np.random.default_rng(seed).choice(network.class_count, classes, replace=False).tolist())
     folder = work or out.with_name(f"{out.stem}-pictures")
     processor = describe_processor(network.device)
-    panel: list[Judge] | None = None
+    named = [name for name in judges.split(",") if name]
+    panel = load_judges(NETWORK, network.weights_hash, named, tflite or (), device=device)
     rows = []
     for recipe in cases:
         place = folder / f"{recipe.name}-{recipe.steps}"
         clock = Clock(place / TIMES, processor)
         atlas = build_atlas(place, network, recipe, classes=chosen, seeds=[0], batch=None, on_progress=clock)
-        if panel is None:
-            panel = load_judges(atlas, [name for name in judges.split(",") if name], tflite or (), device=device)
         rows.append(make_row(atlas, recipe.name, recipe.steps, clock, panel))
         print(f"{place}: {recipe.name}, {recipe.steps} steps, {rows[-1].seconds or math.nan:.2f} s a picture")
     names = ", ".join(load_categories()[index].name for index in chosen)
     text = "\n".join(
         [
-            f"{NETWORK}, {classes} classes chosen by `numpy.random.default_rng({seed})`, one picture each, {size} px, no "
-            f"selection; on {processor}. Of {classes} pictures, a share of 50 % has a standard error of "
+            f"{NETWORK}, {classes} classes chosen by `numpy.random.default_rng({seed})`, one picture each, {size} px, "
+            f"no selection; on {processor}. Of {classes} pictures, a share of 50 % has a standard error of "
             f"{50 / math.sqrt(classes):.0f} points.\n",
             *format_table(rows),
             f"\nThe classes: {names}.",
@@ -239,9 +238,8 @@ def format_table(rows: Sequence[Row]) -> list[str]:
                 ]
             )
         )
-    if PHOTOGRAPHS:
-        blank = [""] * (len(titles) - 1)
-        lines.append(_join(["photographs", *blank, *(f"{PHOTOGRAPHS[name][0]:.2f}" for name in SHOWN), ""]))
+    blank = [""] * (len(titles) - 1)
+    lines.append(_join(["photographs", *blank, *(f"{PHOTOGRAPHS[name][0]:.2f}" for name in SHOWN), ""]))
     lines += [
         "\nAgreement with WordNet is over the pairs of these classes, one seed each; the layers are ranked by it, so "
         "the best is favoured. Recognition is in per cent.",

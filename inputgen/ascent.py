@@ -21,6 +21,9 @@ from inputgen.tap import average_map
 OPTIMISERS = {"adam": torch.optim.Adam, "descent": torch.optim.SGD}
 """Optimiser by the recipe's ``optimiser``; SGD without momentum is plain gradient descent."""
 
+NO_MEMORY = ("can't allocate memory", "out of memory")
+"""What a `RuntimeError` for lack of memory says."""
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -90,17 +93,16 @@ def climb(
     keep_memory()
     try:
         yield from _climb(network, objective, recipe, streams, start)
-    except torch.OutOfMemoryError:
-        raise _tell_memory(network, recipe, len(streams)) from None
     except NotImplementedError as error:
-        raise UserError(
-            f"{network.device} lacks an operation ({str(error).splitlines()[0]}); use --device cpu"
-        ) from None
-    except RuntimeError as error:
-        # The CPU's allocator has no class of its own for its error.
-        if "can't allocate memory" not in str(error):
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{network.device} lacks an operation ({reason}); use another --device") from None
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; CPUs and MPS have none of their own
+        if not isinstance(error, torch.OutOfMemoryError) and not any(sign in str(error) for sign in NO_MEMORY):
             raise
-        raise _tell_memory(network, recipe, len(streams)) from None
+    else:
+        return
+    # Out here, where the failed step's tensors are no longer held by the exception.
+    raise _tell_memory(network, recipe, len(streams))
 
 
 def _climb(
@@ -166,8 +168,31 @@ def _tell_memory(network: Network, recipe: Recipe, pictures: int) -> UserError:
             break
         except RuntimeError:  # an OutOfMemoryError is one, too
             fitting //= 2
-    advice = f"{fitting} fit: climb fewer together, as with --set group={fitting}" if fitting else "give a smaller size"
+    fewer = f"{fitting} fit: climb fewer together, with fewer --seeds or --set group={fitting}"
+    advice = fewer if fitting else "give a smaller size"
     return UserError(f"{network.device} has too little memory for {pictures} pictures of {side} px at once; {advice}")
+
+
+def check_size(network: Network, recipe: Recipe) -> None:
+    """Try one forward pass at every size that the network will be shown.
+
+    Raises
+    ------
+    UserError
+        Where one of them is too small for the network, or not its own and no other will do.
+    """
+    for side in (*(octave.crop or octave.size for octave in recipe.octaves), recipe.size):
+        if side < network.minimum_size:
+            raise UserError(
+                f"{network.name} takes pictures of at least {network.minimum_size} px; this recipe shows it {side} px"
+            )
+        try:
+            with torch.inference_mode():
+                network(torch.zeros(1, 3, side, side, device=network.device))
+        except (RuntimeError, AssertionError):
+            raise UserError(
+                f"{network.name} cannot take pictures of {side} px; its own size is {network.input_size} px"
+            ) from None
 
 
 def draw(

@@ -95,7 +95,7 @@ class PixelCanvas:
             noise = torch.stack([torch.randn(3, side, side, generator=stream) for stream in streams])
             start = noise * deviation + mean
         else:
-            start = resize(start, [side, side], antialias=True)
+            start = resize(start, [side, side], antialias=True).clone()  # a resize to the same size is none
         self.values = start.to(device).requires_grad_()
 
     @property

@@ -74,10 +74,11 @@ class Network:
     @cached_property
     def _mean_and_std(self) -> tuple[Tensor, Tensor]:
         shape = (1, -1, 1, 1)
-        return (
-            torch.tensor(self.mean, device=self.device).view(shape),
-            torch.tensor(self.std, device=self.device).view(shape),
-        )
+        with torch.inference_mode(False):  # what is made there could not be climbed through later
+            return (
+                torch.tensor(self.mean, device=self.device).view(shape),
+                torch.tensor(self.std, device=self.device).view(shape),
+            )
 
     def normalise(self, pictures: Tensor) -> Tensor:
         """Turn pictures, (B, 3, H, W) in 0..1 on the network's device, into inputs of the module."""

@@ -90,7 +90,7 @@ class Objective:
         parts: Tensor | None = None
         for name, weights in self.weights.items():
             if self.ends is not None:
-                weights = torch.lerp(weights, self.ends[name], progress)  # noqa: PLW2901
+                weights = torch.lerp(weights, self.ends[name], progress)
             sums = torch.einsum("bpf,bf->bp", weights, outputs[name])
             parts = sums if parts is None else parts + sums
         assert parts is not None  # an objective has a layer

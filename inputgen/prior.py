@@ -19,6 +19,7 @@ from inputgen.recipe import Octave, Recipe
 SMALLEST_SPREAD = 0.1
 """The smallest spread that a channel's errors are measured by, in parts of its layer's mean spread: a channel
 that training has all but switched off must not outweigh the others."""
+TINY = 1e-6
 
 
 def draw_views(recipe: Recipe, streams: Sequence[torch.Generator]) -> Tensor:
@@ -142,15 +143,16 @@ class StatisticsPrior:
         self._places = []
         for fold in network.folds if weight else ():
             spread = fold.gamma.abs()
-            spread = spread.clamp_min(SMALLEST_SPREAD * float(spread.mean()))
+            spread = spread.clamp_min(max(SMALLEST_SPREAD * float(spread.mean()), TINY))
             scale = weight / (len(network.folds) * len(spread))
-            to = network.device
-            self._places.append((modules[fold.convolution], spread.to(to), fold.beta.to(to), scale))
+            overwritten = fold.convolution in network.overwritten
+            hook = _pull(spread.to(network.device), fold.beta.to(network.device), scale, overwritten)
+            self._places.append((modules[fold.convolution], hook))
         self._handles: list[RemovableHandle] = []
 
     def __enter__(self) -> Self:
-        for module, spread, beta, scale in self._places:
-            self._handles.append(module.register_forward_hook(_pull(spread, beta, scale)))
+        for module, hook in self._places:
+            self._handles.append(module.register_forward_hook(hook))
         return self
 
     def __exit__(
@@ -160,9 +162,10 @@ class StatisticsPrior:
             self._handles.pop().remove()
 
 
-def _pull(spread: Tensor, beta: Tensor, scale: float) -> Any:
+def _pull(spread: Tensor, beta: Tensor, scale: float, overwritten: bool) -> Any:
     def hook(_module: Any, _inputs: Any, maps: Tensor) -> Tensor:
-        return _Pull.apply(maps, spread, beta, scale)  # type: ignore[no-untyped-call, no-any-return]
+        pulled: Tensor = _Pull.apply(maps, spread, beta, scale)
+        return pulled.clone() if overwritten else pulled
 
     return hook
 

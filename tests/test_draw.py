@@ -31,7 +31,7 @@ Run = Callable[..., tuple[int, str, str]]
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Run `kinscape draw` in the test's folder, without judges; give its status and what it prints."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("analysis.drawing.find_judges", lambda *_: [])
+    monkeypatch.setattr("analysis.judge.load_judges", lambda *_, **__: [])
 
     def draw(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["kinscape", "draw", *map(str, arguments)])

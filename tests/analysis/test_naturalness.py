@@ -20,9 +20,10 @@ def make_waves(
     """Make noise whose amplitude falls with the frequency to the given power, in 0..1."""
     shape = side, width or side
     frequency = np.hypot(*np.meshgrid(*(np.fft.fftfreq(length) for length in shape), indexing="ij"))
-    frequency[0, 0] = np.inf if exponent else 1
+    frequency[0, 0] = np.inf
     waves = np.fft.ifft2(np.fft.fft2(generator.normal(size=shape)) * frequency**exponent).real
-    return np.clip(0.5 + 0.15 * waves / waves.std(), 0, 1)
+    clipped: NDArray[np.float64] = np.clip(0.5 + 0.15 * waves / waves.std(), 0, 1)
+    return clipped
 
 
 def measure(picture: NDArray[np.uint8]) -> dict[str, float]:

@@ -425,7 +425,7 @@ def refuse_crowd(module: nn.Module, count: int, recipe: Recipe) -> str:
 def test_too_many_pictures_for_the_memory(fail: Callable[[], object]) -> None:
     """The error says how many fit, of the size that the network sees; where none does, that they are too large."""
     recipe, begun = make_descent(), "cpu has too little memory for"
-    fits = "{0} fit: climb fewer together, as with --set group={0}"
+    fits = "{0} fit: climb fewer together, with fewer --seeds or --set group={0}"
     assert refuse_crowd(Crowded(3, fail), 16, recipe) == f"{begun} 16 pictures of 8 px at once; {fits.format(2)}"
     assert refuse_crowd(Crowded(7, fail), 12, recipe) == f"{begun} 12 pictures of 8 px at once; {fits.format(6)}"
     octaves = (Octave(8, 1, (0.0, 0.0)), Octave(20, 1, (0.0, 0.0), crop=12))
@@ -457,7 +457,7 @@ def test_operation_that_the_device_lacks() -> None:
 
     message = refuse_crowd(Crowded(0, fail), 1, make_descent())
     assert message == (
-        "cpu lacks an operation (The operator 'aten::x' is not implemented for the MPS device.); use --device cpu"
+        "cpu lacks an operation (The operator 'aten::x' is not implemented for the MPS device.); use another --device"
     )
 
 
