@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from inputgen.recipe import Recipe
 
 DEFAULT_NETWORK = "efficientnet_lite0"
-DEFAULT_RECIPE = "fourier"
 DEFAULT_PORT = 8050
 
 app = typer.Typer(
@@ -386,7 +385,8 @@ def build(
     network: NetworkOption = None,
     weights: WeightsOption = None,
     recipe: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"fourier, octaves, or a .json file. [{DEFAULT_RECIPE}]")
+        str | None,
+        typer.Option(metavar="NAME", help="natural, fourier, octaves, or a .json file. [the best the network allows]"),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Gradient steps. [the recipe's]")] = None,
     size: Annotated[
@@ -425,8 +425,9 @@ def build(
     given is taken from it.
     """
     from analysis.build import build_atlas
+    from analysis.drawing import choose_recipe
     from inputgen.network import load_network
-    from inputgen.recipe import Recipe, find_recipe
+    from inputgen.recipe import Recipe
 
     together = None if batch == "auto" else int(batch) if batch.isdecimal() else 0
     if together == 0:
@@ -445,7 +446,7 @@ def build(
     if begun and begun.recipe and recipe is None:
         made = Recipe.from_dict(begun.recipe)
     else:
-        made = find_recipe(recipe or DEFAULT_RECIPE).fit(loaded.input_size)
+        made = choose_recipe(recipe, loaded)
     made = _change_recipe(made, steps, size, settings or [])
     with _show_progress() as on_progress:
         finished = build_atlas(
@@ -475,7 +476,7 @@ def draw(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="A recipe's name, or a .json file. [the best that the network allows]"),
+        typer.Option(metavar="NAME", help="natural, fourier, octaves, or a .json file. [the best the network allows]"),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Gradient steps. [the recipe's]")] = None,
     size: Annotated[

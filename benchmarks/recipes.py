@@ -295,7 +295,7 @@ def draw_figure(rows: Sequence[Row]) -> str:
         f"<title>Recognised pictures (top-1) against steps, by {' and '.join(recipes)}</title>",
         f"<style>{STYLE}</style>",
         f'<rect class="ground" width="{width}" height="{height}" rx="8"/>',
-        f'<text class="title" x="{LEFT}" y="26">Pictures recognised at first sight, %</text>',
+        f'<text class="title" x="{LEFT}" y="26">Pictures recognised (top-1), %</text>',
     ]
     for number, name in enumerate(recipes):
         x = width - EDGE - 90 * (len(recipes) - number)

@@ -53,6 +53,8 @@ def main(
     for layer, size in opened.manifest.layers.items():
         print(f"| {layer} | {size} | {pearson_with_wordnet(opened.space(layer)):.3f} |")
     kinds = sorted(set(opened.pictures["kind"]))
+    if not kinds:  # an atlas of photographs keeps none
+        return
     found = {kind: describe(find_pictures(opened, kind)) for kind in kinds}
     print(f"\n| | {' | '.join(kinds)} | photographs |\n|---|---|{'---|' * len(kinds)}")
     for name in MEASURES:
