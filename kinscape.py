@@ -73,6 +73,24 @@ WeightsOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Checkpoint to load (.pth or .safetensors). [the published weights]")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+RecipeOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="natural, fourier, octaves, or a .json file. [the best the network allows]"),
+]
+StepsOption = Annotated[int | None, typer.Option(help="Gradient steps. [the recipe's]")]
+SizeOption = Annotated[
+    int | None, typer.Option(help="Side of the finished pictures, px. [the recipe's, scaled to the network]")
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="Change a field of the recipe, as rotation=5 or octaves.0.steps=90."
+    ),
+]
+TFLiteOption = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="TFLite classifier that judges too; may be given several times."),
+]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the atlas.")]
 HostOption = Annotated[str, typer.Option(help="Interface to listen on.")]
 PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
@@ -237,7 +255,7 @@ def opposites(
     console.print(table)
     for reading, meaning in READINGS.items():
         _print_plain(f"{reading}: {meaning}")
-    if drawn is None:
+    if drawn is None and opened.manifest.source == DRAWN:
         _print_plain(f"No opposite is drawn here: `kinscape build --out {opened.folder} --kinds opposite` does it.")
     _print_plain(_describe(space, "euclidean"))
 
@@ -384,22 +402,10 @@ def build(
     out: OutOption,
     network: NetworkOption = None,
     weights: WeightsOption = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="natural, fourier, octaves, or a .json file. [the best the network allows]"),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Gradient steps. [the recipe's]")] = None,
-    size: Annotated[
-        int | None, typer.Option(help="Side of the finished pictures, px. [the recipe's, scaled to the network]")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="FIELD=VALUE",
-            help="Change a field of the recipe, as rotation=5 or octaves.0.steps=90.",
-        ),
-    ] = None,
+    recipe: RecipeOption = None,
+    steps: StepsOption = None,
+    size: SizeOption = None,
+    settings: SettingsOption = None,
     classes: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Classes or groups to draw, with commas between. [all]")
     ] = None,
@@ -474,18 +480,10 @@ def draw(
     photograph: Annotated[
         Path | None, typer.Option("--from", metavar="PHOTO", help="Photograph to start from. [noise]")
     ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="natural, fourier, octaves, or a .json file. [the best the network allows]"),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Gradient steps. [the recipe's]")] = None,
-    size: Annotated[
-        int | None, typer.Option(help="Side of the finished pictures, px. [the recipe's, scaled to the network]")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the recipe, as rotation=5."),
-    ] = None,
+    recipe: RecipeOption = None,
+    steps: StepsOption = None,
+    size: SizeOption = None,
+    settings: SettingsOption = None,
     seeds: Annotated[int, typer.Option(help="How many pictures, with seeds from 0.")] = 1,
     l1_input: Annotated[float | None, typer.Option(help="Weight of the input's L1 norm. [the recipe's]")] = None,
     l1_output: Annotated[float | None, typer.Option(help="Weight of the logits' L1 norm. [the recipe's]")] = None,
@@ -509,10 +507,7 @@ def draw(
         Path | None,
         typer.Option(metavar="DIR", help="Atlas for a layer's feature maps and directions. [the shipped one]"),
     ] = None,
-    tflite: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="TFLite classifier that judges too; may be given several times."),
-    ] = None,
+    tflite: TFLiteOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw an expression: classes, opposites, sums, ways from one to another, feature maps.
@@ -606,10 +601,7 @@ def judge(
             help="Network that judges; may be given several times. [the other embedded ones that are installed]",
         ),
     ] = None,
-    tflite: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="TFLite classifier that judges too; may be given several times."),
-    ] = None,
+    tflite: TFLiteOption = None,
     weights: WeightsOption = None,
     write: Annotated[bool, typer.Option("--write", help="Store the verdicts in the atlas.")] = False,
     device: DeviceOption = "auto",

@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from analysis.photographs import Pixels, read_batches
 from inputgen.errors import UserError
 from inputgen.network import Network
+from inputgen.objective import LOGITS
 from inputgen.tap import average_map
 
-LOGITS = "logits"
 PIXELS = "pixels"
 PIXELS_SIDE = 32
 BATCH = 32
@@ -78,6 +78,16 @@ def find_precision(precision: str, device: torch.device) -> torch.dtype:
     else:
         native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
     return torch.bfloat16 if native else torch.float32
+
+
+def as_tensor(pixels: Pixels, device: torch.device | None = None) -> Tensor:
+    """Give (pictures, height, width, 3) values 0..255 as (pictures, 3, height, width) values 0..1, channels-last."""
+    return torch.tensor(pixels, device=device).permute(0, 3, 1, 2).float() / 255
+
+
+def as_pixels(pictures: Tensor) -> Pixels:
+    """Give (pictures, 3, height, width) values 0..1 on the CPU as (pictures, height, width, 3) values 0..255."""
+    return (pictures * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 @torch.inference_mode()
@@ -154,8 +164,7 @@ def measure_files(
     for decoded in read_batches(paths, read, size=batch, workers=count_workers(), ahead=ahead):
         features: dict[str, NDArray[np.float32]] = {}
         if decoded.positions:
-            # (pictures, height, width, 3) seen as (pictures, 3, height, width) is channels-last as it lies.
-            pictures = torch.from_numpy(decoded.pixels).to(network.device).permute(0, 3, 1, 2).float() / 255
+            pictures = as_tensor(decoded.pixels, network.device)
             features = measure_tensors(network, pictures, layers, feed=feed, precision=precision)
         yield Measured(decoded.positions, features, decoded.skipped)
 

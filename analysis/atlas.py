@@ -270,6 +270,8 @@ class Atlas:
         """
         rows = self.pictures[self.pictures["kind"] == kind].reset_index(drop=True)
         if not len(rows):
+            if self.manifest.source != DRAWN:
+                raise UserError(f"the atlas {self.folder} is of photographs, and has no pictures of the kind {kind!r}")
             raise UserError(
                 f"the atlas {self.folder} has no pictures of the kind {kind!r}; draw them with "
                 f"`kinscape build --out {self.folder} --kinds {kind}`"

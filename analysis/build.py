@@ -17,6 +17,7 @@ from PIL import Image
 
 from analysis.activations import (
     ClassStatistics,
+    as_pixels,
     find_precision,
     list_layers,
     measure_files,
@@ -292,7 +293,7 @@ def find_batch(network: Network, recipe: Recipe, group: Sequence[Drawing]) -> in
 
 def save_picture(path: Path, picture: torch.Tensor) -> None:
     """Save a (3, side, side) picture in 0..1 as WebP."""
-    values = (picture * 255).round().byte().permute(1, 2, 0).numpy()
+    (values,) = as_pixels(picture[None])
     with write_whole(path) as temporary:
         Image.fromarray(values).save(temporary, "WEBP", quality=WEBP_QUALITY, method=4)
 

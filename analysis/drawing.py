@@ -20,7 +20,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from analysis.activations import measure_tensors
+from analysis.activations import PIXELS, as_pixels, as_tensor, measure_tensors
 from analysis.atlas import Atlas
 from analysis.categories import load_categories
 from analysis.expression import Expression, Sum, class_weights
@@ -49,6 +49,7 @@ PICTURE_OPTIONS: dict[str, dict[str, Any]] = {
 TRACE_SUFFIXES = (".parquet",)
 
 _LONGEST_NAME = 80  # characters of a file's name
+_LONGEST_IN_JPEG = 50_000  # characters of an expression as JSON; a JPEG has 64 kB for all its notes
 _WORDS = {" + ": " plus ", " - ": " minus ", " | ": " beside ", " -> ": " to ", "[": " ", "*": " "}
 
 Values = NDArray[np.float64]
@@ -98,6 +99,8 @@ def _find_weigher(expression: Expression, network: Network, atlas: Atlas | None)
     """Find what turns a sum into the (features,) weights of the expression's layer."""
     if expression.layer == LOGITS:
         return class_weights
+    if expression.layer == PIXELS:
+        raise UserError("the pixels are measured in an atlas, but are no layer that can be climbed; name another")
     blank = torch.zeros(1, 3, network.input_size, network.input_size, device=network.device)
     width = measure_tensors(network, blank, [expression.layer])[expression.layer].shape[1]
     if not _is_direction(expression):
@@ -176,7 +179,7 @@ def read_start(path: Path, side: int) -> Tensor:
     except Exception as error:  # what decoders meet in a bad file is listed nowhere
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"cannot start from {path}: {reason}") from None
-    return _as_tensor(pixels[None])
+    return as_tensor(pixels[None])
 
 
 def climb_expression(
@@ -273,7 +276,7 @@ def _look_at_start(
 
 def render_pixels(step: Step) -> Pixels:
     """Give the (pictures, side, side, 3) values 0..255 of the pictures as they are after a step."""
-    return (step.pictures() * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    return as_pixels(step.pictures())
 
 
 class Trace:
@@ -468,7 +471,7 @@ def assess_pictures(
     """
     layers = list(dict.fromkeys((LOGITS, expression.layer)))
     starts, ends = (
-        measure_tensors(network, _as_tensor(pixels).to(network.device), layers, feed=feed) for pixels in (before, after)
+        measure_tensors(network, as_tensor(pixels, network.device), layers, feed=feed) for pixels in (before, after)
     )
     rises: list[Rise | None] = [None] * len(after)
     if expression.layer != LOGITS:
@@ -548,10 +551,6 @@ def _find_rises(
         yield Rise(first, last, highest, name)
 
 
-def _as_tensor(pixels: Pixels) -> Tensor:
-    return torch.tensor(pixels).permute(0, 3, 1, 2).float() / 255
-
-
 @dataclass(frozen=True)
 class Files:
     """Where drawings go.
@@ -580,7 +579,7 @@ def plan_files(
     Raises
     ------
     UserError
-        Where a suffix is not known, or two files are one.
+        Where a suffix is not known, two files are one, or a JPEG has no room to note the expression.
     OSError
         Where a file cannot be written.
     """
@@ -597,6 +596,8 @@ def plan_files(
             _check_place(path)
     if film is not None and film.absolute() == picture.absolute():
         raise UserError(f"{film} cannot be both picture and film; give two names")
+    if picture.suffix.lower() == ".jpg" and len(json.dumps(expression.text)) > _LONGEST_IN_JPEG:
+        raise UserError(f"the expression is too long to be noted in a .jpg; write a .png or .webp instead of {picture}")
 
     def number(path: Path) -> tuple[Path, ...]:
         return tuple(path.with_name(f"{path.stem}-{seed}{path.suffix}") for seed in seeds) if seeds[1:] else (path,)

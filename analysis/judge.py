@@ -65,13 +65,12 @@ class NetworkJudge:
 
     def classify(self, pictures: Pixels) -> NDArray[np.float32]:
         """See `Judge`."""
-        import torch
-
-        from analysis.activations import LOGITS, measure_tensors
+        from analysis.activations import as_tensor, measure_tensors
+        from inputgen.objective import LOGITS
 
         side = self.network.input_size
-        shown = torch.from_numpy(resize_pictures(pictures, side, side)).to(self.network.device)
-        return measure_tensors(self.network, shown.permute(0, 3, 1, 2).float() / 255, (LOGITS,))[LOGITS]
+        shown = as_tensor(resize_pictures(pictures, side, side), self.network.device)
+        return measure_tensors(self.network, shown, (LOGITS,))[LOGITS]
 
 
 @dataclass(frozen=True, eq=False)

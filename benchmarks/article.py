@@ -15,12 +15,12 @@ from time import perf_counter
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 from PIL import Image, ImageFont
 
-from analysis.atlas import Atlas, load_atlas
-from analysis.categories import load_categories
+from analysis.activations import as_pixels
+from analysis.atlas import OPPOSITE, Atlas, load_atlas
+from analysis.categories import find_group, load_categories
 from analysis.drawing import (
     Outcome,
     Trace,
@@ -35,6 +35,7 @@ from analysis.drawing import (
 from analysis.expression import parse_expression
 from analysis.files import write_whole
 from analysis.judge import Judge, load_judges
+from analysis.opposites import find_opposites, summarise_opposites
 from analysis.photographs import Pixels
 from benchmarks.sheets import GREY, INK, lay_out, make_tile
 from benchmarks.timing import describe_processor
@@ -134,7 +135,7 @@ def draw_all(network: Network, recipe: Recipe, texts: Sequence[str], judges: Seq
     expressions = [parse_expression(text) for text in texts]
     objective = join([make_objective(expression, network) for expression in expressions])
     streams = [make_stream(0, *make_key(expression)) for expression in expressions]
-    drawn = to_pixels(draw(network, objective, recipe, streams))
+    drawn = as_pixels(draw(network, objective, recipe, streams))
     blank = np.full_like(drawn[:1], 128)
     return [
         Picture(
@@ -144,11 +145,6 @@ def draw_all(network: Network, recipe: Recipe, texts: Sequence[str], judges: Seq
         )
         for text, expression, pixels in zip(texts, expressions, drawn, strict=True)
     ]
-
-
-def to_pixels(pictures: torch.Tensor) -> Pixels:
-    """Give (pictures, 3, side, side) values 0..1 as (pictures, side, side, 3) values 0..255."""
-    return (pictures * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def tell_judges(outcome: Outcome) -> list[str]:
@@ -180,10 +176,8 @@ def write_opposites(
         ),
         f"{commuting} of these {len(rows)} commute.",
     ]
-    if atlas is not None and "opposite" in atlas.manifest.kinds:
-        from analysis.opposites import find_opposites, summarise_opposites
-
-        whole = summarise_opposites(find_opposites(atlas.space(), atlas.pictures_of("opposite")))
+    if atlas is not None and OPPOSITE in atlas.manifest.kinds:
+        whole = summarise_opposites(find_opposites(atlas.space(), atlas.pictures_of(OPPOSITE)))
         lines.append(f"Of all {whole[0].classes} opposites of the shipped atlas {whole[0].commuting} commute.")
     return lines, first
 
@@ -201,7 +195,7 @@ def write_morph(
             frames.append((step.number, render_pixels(step)[0]))
     pixels = np.stack([frame for _, frame in frames])
     outcomes = assess_pictures(expression, network, pixels, pixels, feed=recipe.feed, judges=judges)
-    begin, end = index_of("Siberian husky"), index_of("dalmatian")
+    begin, end = (find_group(name).indices[0] for name in ("Siberian husky", "dalmatian"))
     logits = trace.logits[:, 0]
     rows = [
         [
@@ -223,11 +217,6 @@ def write_morph(
         Picture(f"{MORPH}, step {number}", frame, outcome)
         for (number, frame), outcome in zip(frames, outcomes, strict=True)
     ][:: MILESTONES // 4]
-
-
-def index_of(name: str) -> int:
-    """Find a class by its name."""
-    return next(category.index for category in load_categories() if category.name == name)
 
 
 def write_additions(network: Network, recipe: Recipe, judges: Sequence[Judge]) -> tuple[list[str], list[Picture]]:
@@ -273,7 +262,7 @@ def write_video(network: Network, recipe: Recipe, out: Path) -> tuple[list[str],
     with write_whole(folder / "logits.parquet") as temporary:
         trace.as_table(range(network.class_count)).to_parquet(temporary, index=False)
     logits = trace.logits[:, 0]
-    target = index_of("green snake")
+    target = find_group("green snake").indices[0]
     place = [int((row > row[target]).sum()) + 1 for row in logits]
     last = len(logits) - 1
     rows = [

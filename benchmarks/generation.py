@@ -34,11 +34,11 @@ from inputgen.memory import keep_memory
 from inputgen.network import find_device, load_network
 from inputgen.objective import Objective
 from inputgen.prior import draw_views, see
-from inputgen.recipe import FOURIER, RECIPES, Recipe, find_recipe
+from inputgen.recipe import FOURIER, NATURAL, Recipe, find_recipe
 from inputgen.weights import build_network
 
 Run = Callable[[], object]
-DEFAULT: list[str] = [name for name in ("fourier", "natural") if name in RECIPES]
+DEFAULT = [FOURIER.name, NATURAL.name]
 RIVALS = ("bound, usual memory", "as built", "usual loop", "lucent", "lucent, same view", "horama")
 
 
