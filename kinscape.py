@@ -238,19 +238,15 @@ def opposites(
             named = [asdict(one) | {"name": categories[one.index].name} for one in found]
             _print_json({"name": name, "readings": READINGS, "opposites": named, "network": space.network})
             return
-        judges = list(found[0].judges)
-        table = Table("class", "logit", "minimised", *judges, "farthest", "distance", "opposed", "cosine")
+        table = Table("class", *READINGS)
         for one in found:
             opposite = {reading: categories[index].name for reading, index in one.classes.items()}
+            judged = [f"{judge}: {categories[index].name}" for judge, index in one.judges.items()]
             table.add_row(
                 categories[one.index].name,
-                "" if one.logit is None else f"{one.logit:.1f}",
-                opposite.get("minimised", ""),
-                *(categories[one.judges[judge]].name for judge in judges),
-                opposite["farthest"],
-                f"{one.distance:.4g}",
-                opposite["opposed"],
-                f"{one.cosine:.2f}",
+                "" if one.logit is None else "\n".join([f"{opposite['minimised']} (logit {one.logit:.1f})", *judged]),
+                f"{opposite['farthest']} (distance {one.distance:.4g})",
+                f"{opposite['opposed']} (cosine {one.cosine:.2f})",
             )
     console.print(table)
     for reading, meaning in READINGS.items():
@@ -276,14 +272,12 @@ def additions(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
         records = [asdict(one) | {"names": [names[one.a], names[one.b]]} for one in found]
         _print_json({"additions": records, "summaries": list(map(asdict, summaries)), "network": space.network})
         return
-    judges = list(found[0].judges)
-    table = Table("addition", "logits", "taken for", *judges, "place", "distances", "nearest")
+    table = Table("addition", "logits", "taken for", "place", "distances", "nearest")
     for expression, one in zip(pictures["expression"], found, strict=True):
         table.add_row(
             expression,
             "{:.1f} {:.1f}".format(*one.logits),
             names[one.predicted],
-            *(names[one.judges[judge]] for judge in judges),
             f"{one.place:.2f}",
             "{:.3g} {:.3g}".format(*one.distances),
             names[one.nearest],

@@ -111,7 +111,7 @@ class StatisticsPrior:
     ``|gamma|``. Folded into its convolution, that is what the convolution's output should have. For each picture
     the penalty is the weight times the mean, over layers and channels, of ``|mean - beta| / |gamma| +
     |std / |gamma| - 1|``, mean and standard deviation being of the picture's own map, so that no picture depends
-    on those that are climbed beside it.
+    on those that are climbed beside it. Where a feature map is climbed, the layers after it have no say.
 
     The idea is that of Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR
     2020, who take the statistics of a batch. The penalty's gradient is affine in the activations; it is added

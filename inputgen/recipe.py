@@ -34,6 +34,9 @@ LIMITS = {
     "l1_output": (0.0, 1e6),
 }
 
+LARGEST_SIZE = 4096
+"""The largest side of a canvas, pixels: beyond it a single step takes tens of gigabytes."""
+
 
 @dataclass(frozen=True)
 class Octave:
@@ -147,6 +150,8 @@ class Recipe:
             raise UserError(f"recipe {self.name!r}: scaling is {self.scaling}; a rising range above 0 is wanted")
         for octave in self.octaves:
             smallest = min(octave.steps, octave.crop, *octave.step_size, *octave.blur)
+            if octave.size > LARGEST_SIZE:
+                raise UserError(f"a picture's side is at most {LARGEST_SIZE} px; got {octave.size}")
             if smallest < 0 or octave.size < max(1, octave.crop):
                 raise UserError(
                     f"recipe {self.name!r}: an octave needs a size of at least 1 px, a crop no larger than it, and "

@@ -257,7 +257,11 @@ ABSENT = "mps" if torch.cuda.is_available() else "cuda"
         (["--steps", "0"], "a climb needs at least 1 step; got 0"),
         (["--size", "0"], "a picture's side is at least 1 px; got 0"),
         (["--size", "1"], "efficientnet_lite0 takes pictures of at least 32 px; this recipe shows it 1 px"),
-        (["--recipe", "oktaves"], "unknown recipe 'oktaves'; there are: natural, fourier, octaves; or give a .json file"),
+        (["--size", "20000"], "a picture's side is at most 4096 px; got 20000"),
+        (
+            ["--recipe", "oktaves"],
+            "unknown recipe 'oktaves'; there are: natural, fourier, octaves; or give a .json file",
+        ),
         (["--recipe", "none.json"], "cannot read the recipe none.json: No such file or directory"),
         (["--set", "rotation"], "--set takes FIELD=VALUE, as rotation=5; got 'rotation'"),
         (["--set", "nonsense=1"], "a recipe has no field 'nonsense'; it has: name, native, "),
