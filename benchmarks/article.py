@@ -214,7 +214,7 @@ def write_morph(
         "picture.",
     ]
     return lines, [
-        Picture(f"{MORPH}, step {number}", frame, outcome)
+        Picture(f"-> dalmatian, step {number}", frame, outcome)
         for (number, frame), outcome in zip(frames, outcomes, strict=True)
     ][:: MILESTONES // 4]
 
