@@ -135,7 +135,7 @@ def test_bfloat16_measures_nearly_the_same_distances() -> None:
     network = load_network("efficientnet_lite0", device="cpu")
     atlas = load_atlas()
     side = atlas.manifest.recipe["octaves"][-1]["size"] if atlas.manifest.recipe else 0
-    drawings = [read_drawing(atlas.folder / path, side=side) for path in atlas.pictures["path"][::125]]
+    drawings = [read_drawing(atlas.folder / path, side=side) for path in atlas.pictures_of("class")["path"][::125]]
     pictures = torch.from_numpy(np.stack(drawings)).permute(0, 3, 1, 2) / 255
     layers = list_layers(network)
     full = measure_tensors(network, pictures, layers)
