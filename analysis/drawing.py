@@ -177,7 +177,8 @@ def read_start(path: Path, side: int) -> Tensor:
     try:
         pixels = read_photograph(path, resize=side, crop=side, interpolation="bicubic")
     except Exception as error:  # what decoders meet in a bad file is listed nowhere
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = said.splitlines()[0] if said else type(error).__name__
         raise UserError(f"cannot start from {path}: {reason}") from None
     return as_tensor(pixels[None])
 

@@ -329,16 +329,10 @@ FOURIER = Recipe(
 After Olah, Mordvintsev and Schubert, "Feature Visualization", Distill 2017.
 """
 
-NATURAL = Recipe(
+NATURAL = dataclasses.replace(
+    FOURIER,
     name="natural",
-    native=224,
     octaves=(Octave(size=224, steps=96, step_size=(0.2, 0.02)),),
-    start=(0.0, 0.3),
-    decay=1.25,
-    jitter=0.12,
-    scaling=(0.5, 1.0),
-    rotation=8.0,
-    flip=0.5,
     statistics=80.0,
 )
 """`FOURIER`, with feature maps that keep to the statistics of the network's training pictures.

@@ -613,3 +613,16 @@ def test_the_recipe_is_the_best_that_the_network_allows(network: Network) -> Non
     assert choose_recipe(None, network).name == "fourier"
     assert choose_recipe(None, folded) == RECIPES["natural"].fit(112)
     assert choose_recipe("octaves", folded) == RECIPES["octaves"].fit(112)
+
+
+def test_what_no_jpeg_can_note_is_told_before_the_climb(tmp_path: Path) -> None:
+    long = parse_expression(" + ".join(["great white shark"] * 4000))
+    with pytest.raises(UserError, match=r"^the expression is too long to be noted in a \.jpg; write a \.png or \.webp"):
+        plan_files(long, [0], out=tmp_path / "long.jpg", film=None, trace=None)
+    assert plan_files(long, [0], out=tmp_path / "long.png", film=None, trace=None).pictures == (tmp_path / "long.png",)
+
+
+@pytest.mark.parametrize("text", ["pixels[3]", "pixels: lynx - tabby"])
+def test_pixels_cannot_be_climbed(text: str, network: Network) -> None:
+    with pytest.raises(UserError, match=r"^the pixels are measured in an atlas, but are no layer that can be climbed"):
+        make_objective(parse_expression(text), network)
