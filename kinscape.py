@@ -9,9 +9,10 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,14 +22,18 @@ from rich.table import Table
 
 from analysis.atlas import ADDITION, CLASS, DRAWN, OPPOSITE, Atlas, Count, Manifest, load_atlas, read_manifest
 from analysis.categories import find_group, load_categories
+from analysis.files import list_shipped_atlases
 from inputgen.errors import UserError
 
 if TYPE_CHECKING:
+    from analysis.distances import DistanceMatrix
+    from analysis.neighbours import GraphSummary
     from analysis.space import FeatureSpace
     from inputgen.recipe import Recipe
 
 DEFAULT_NETWORK = "efficientnet_lite0"
 DEFAULT_PORT = 8050
+SHOWN = 10  # of many rows
 
 app = typer.Typer(
     help="Kinscape shows what a vision network thinks is alike.",
@@ -47,12 +52,14 @@ class Item(StrEnum):
     FEATURES = "features"
     PROJECTION = "projection"
     PICTURES = "pictures"
+    PAIRS = "pairs"
+    CONDENSED = "condensed"
 
 
 EXPORT_OPTIONS = {
-    "--layer": (Item.DISTANCES, Item.FEATURES, Item.PROJECTION),
-    "--metric": (Item.DISTANCES,),
-    "--raw": (Item.DISTANCES, Item.FEATURES),
+    "--layer": (Item.DISTANCES, Item.FEATURES, Item.PROJECTION, Item.PAIRS, Item.CONDENSED),
+    "--metric": (Item.DISTANCES, Item.PAIRS, Item.CONDENSED),
+    "--raw": (Item.DISTANCES, Item.FEATURES, Item.PAIRS, Item.CONDENSED),
     "--method": (Item.PROJECTION,),
 }
 
@@ -75,7 +82,9 @@ WeightsOption = Annotated[
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 RecipeOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="natural, fourier, octaves, or a .json file. [the best the network allows]"),
+    typer.Option(
+        metavar="NAME", help="natural, fourier, octaves, sketch, or a .json file. [the best the network allows]"
+    ),
 ]
 StepsOption = Annotated[int | None, typer.Option(help="Gradient steps. [the recipe's]")]
 SizeOption = Annotated[
@@ -101,24 +110,115 @@ def closer(
     a: Annotated[str, typer.Argument(metavar="A", help="A class, or a word such as cat.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
     c: Annotated[str, typer.Argument(metavar="C", help="Likewise.")],
+    atlas: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--atlas",
+            metavar="DIR",
+            help="Atlas to ask; given several times, the first is asked, and all networks vote. [the shipped one]",
+        ),
+    ] = None,
+    layer: LayerOption = None,
+    metric: MetricOption = None,
+    raw: RawOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer whether A is closer to B or to C.
+
+    With its uncertainty, by the classes of a group or the pictures of a class; with the votes of other layers, metrics
+    and networks (all that ship, or those of --atlas); and with WordNet's verdict.
+    """
+    from analysis.closer import VOTERS, ask_wordnet, collect_votes, find_closer
+
+    opened = [load_atlas(folder) for folder in atlas or list_shipped_atlases().values()]
+    space = opened[0].space(layer, standardised=not raw)
+    metric = metric or opened[0].manifest.default_metric
+    groups = find_group(a), find_group(b), find_group(c)
+    answer = find_closer(space, *groups, metric=metric)
+    votes = collect_votes(opened[0], *groups, layer=space.layer, metric=metric, standardised=not raw, networks=opened)
+    kinship = ask_wordnet(answer)
+    if as_json:
+        _print_json(answer.as_json() | {"votes": [vote.as_json() for vote in votes], "wordnet": kinship.as_json()})
+        return
+    _print_plain(answer.sentence)
+    for word, names in answer.classes.items():
+        _print_plain(f"  {word}: {', '.join(names)}")
+    _print_plain(f"  {_describe(space, metric)}")
+    table = Table("votes by", b, c, "too close to call")
+    for by in VOTERS:
+        those = [vote for vote in votes if vote.by == by and not vote.error]
+        choices = [[vote.voter for vote in those if vote.answer == one] for one in (b, c, None)]
+        table.add_row(by, *(f"{len(names)}: {', '.join(names)}" if names else "0" for names in choices))
+    console.print(table)
+    for vote in votes:
+        if vote.error:
+            _print_plain(f"{vote.voter} has no vote: {vote.error}")
+    _print_plain(
+        "Votes are no independent witnesses: layers and metrics look at the same pictures, and networks were trained "
+        "on the same photographs."
+        + (" Without an interval a vote is its margin's sign." if any(vote.interval is None for vote in votes) else "")
+    )
+    _print_plain(kinship.sentence)
+
+
+@app.command()
+def triplets(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="CSV with the columns a, b, c, and, if it is known, the expected answer."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the answers here; ends in .csv or .parquet.")
+    ] = None,
     atlas: AtlasOption = None,
     layer: LayerOption = None,
     metric: MetricOption = None,
     raw: RawOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer whether A is closer to B or to C."""
-    from analysis.closer import find_closer
+    """Answer thousands of questions at once: for each row of FILE, whether a is closer to b or to c.
 
+    A row that cannot be answered says why under error, and stops nothing.
+    """
+    from dataclasses import asdict
+
+    from rich.text import Text
+
+    from analysis.triplets import answer_triplets, count_triplets, read_questions
+
+    questions = read_questions(file)
     space, metric = _open_space(atlas, layer, metric, raw)
-    answer = find_closer(space, find_group(a), find_group(b), find_group(c), metric=metric)
+    found = answer_triplets(space, questions, metric=metric)
+    tally = count_triplets(found)
+    if out is not None:
+        from analysis.export import write_triplets
+
+        write_triplets(out, found, space, metric)
     if as_json:
-        _print_json(answer.as_json())
+        shown = {} if out else {"triplets": list(map(asdict, found))}
+        measured = {"layer": space.layer, "metric": metric, "network": space.network}
+        _print_json({"summary": asdict(tally), **shown, **measured})
         return
-    console.print(answer.sentence, markup=False, highlight=False, soft_wrap=True)
-    for word, names in answer.classes.items():
-        _print_plain(f"  {word}: {', '.join(names)}")
-    _print_plain(f"  {_describe(space, metric)}")
+    _print_plain(tally.sentence)
+    if out is not None:
+        _print_plain(f"wrote the answers to {out}")
+    else:
+        columns = ("a", "b", "c", "answer", "margin", "95 % interval", *(["expected"] if tally.expected else []))
+        table = Table(*columns, title=f"the first {SHOWN}" if len(found) > SHOWN else None, title_justify="left")
+        for one in found[:SHOWN]:
+            numbers = (
+                ["", "", one.error]
+                if one.margin is None
+                else [
+                    one.answer or "too close to call",
+                    f"{one.margin:.3g}",
+                    "" if one.low is None else f"{one.low:.3g} to {one.high:.3g}",
+                ]
+            )
+            cells = (one.a, one.b, one.c, *numbers, *([one.expected] if tally.expected else []))
+            table.add_row(*map(Text, cells))  # what a file holds is no markup
+        console.print(table)
+    _print_plain(_describe(space, metric))
 
 
 @app.command()
@@ -251,7 +351,7 @@ def opposites(
     console.print(table)
     for reading, meaning in READINGS.items():
         _print_plain(f"{reading}: {meaning}")
-    if drawn is None and opened.manifest.source == DRAWN:
+    if drawn is None and opened.manifest.source == DRAWN and not opened.manifest.features_only:
         _print_plain(f"No opposite is drawn here: `kinscape build --out {opened.folder} --kinds opposite` does it.")
     _print_plain(_describe(space, "euclidean"))
 
@@ -295,6 +395,450 @@ def additions(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def axes(
+    layer: Annotated[str, typer.Argument(metavar="LAYER", help="Any layer of the atlas.")],
+    i: Annotated[int, typer.Argument(metavar="I", help="A feature map, numbered from 0.")],
+    j: Annotated[int, typer.Argument(metavar="J", help="Another.")],
+    blank: Annotated[
+        bool, typer.Option("--blank", help="Blank the layer's last batch norm: weight 1, bias 0. Loads the network.")
+    ] = False,
+    count: Annotated[int, typer.Option("-n", help="How many of the strongest and the weakest.", min=1)] = 10,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Table of all: .csv, .parquet or .npz.")] = None,
+    atlas: AtlasOption = None,
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Lay all categories out on two feature maps of a layer."""
+    from dataclasses import asdict
+
+    from analysis.axes import draw_histogram, measure_axes
+    from analysis.export import write_axes
+
+    opened, names = load_atlas(atlas), [one.name for one in load_categories()]
+    found = measure_axes(opened.space(layer, standardised=False), i, j)
+    if blank:
+        from analysis.blanking import measure_blanked
+        from inputgen.network import load_network
+
+        network = load_network(opened.manifest.network, weights=weights, device=device)
+        with _show_progress() as on_progress:
+            found = measure_axes(measure_blanked(opened, network, layer, on_progress=on_progress), i, j)
+    if out is not None:
+        write_axes(out, found)
+    ranks = [found.index[found.rank(axis)] for axis in (0, 1)]
+    if as_json:
+        by_class = zip(found.index.tolist(), found.values.tolist(), strict=True)
+        _print_json(
+            {
+                "layer": found.facts["layer"],
+                "channels": found.channels,
+                "correlation": found.correlation,
+                "distributions": list(map(asdict, found.distributions)),
+                "strongest": [[names[index] for index in rank[:count]] for rank in ranks],
+                "weakest": [[names[index] for index in rank[::-1][:count]] for rank in ranks],
+                "classes": [{"index": at, "name": names[at], "values": values} for at, values in by_class],
+                "network": found.facts["network"],
+            }
+        )
+        return
+    place = {int(index): row for row, index in enumerate(found.index)}
+    headings = [f"{end} on {channel}" for channel in found.channels for end in ("strongest", "weakest")]
+    table = Table(*headings)
+    shown = [(axis, rank) for axis, one in enumerate(ranks) for rank in (one[:count], one[::-1][:count])]
+    for row in zip(*(rank.tolist() for _, rank in shown), strict=True):
+        told = zip(row, (axis for axis, _ in shown), strict=True)
+        table.add_row(*(f"{names[index]} {found.values[place[index], axis]:.3g}" for index, axis in told))
+    console.print(table)
+    for channel, one in zip(found.channels, found.distributions, strict=True):
+        quantiles = ", ".join(f"{share:.0%} {value:.3g}" for share, value in one.quantiles.items())
+        _print_plain(f"{channel}: mean {one.mean:.3g}, deviation {one.deviation:.3g}; quantiles {quantiles}")
+        least, most = one.quantiles[0.0], one.quantiles[1.0]
+        _print_plain(f"  {least:.3g} |{draw_histogram(one.histogram)}| {most:.3g}")
+    _print_plain(f"correlation of the two over {len(found.index)} classes: {found.correlation:.3f}")
+    _print_plain("{network}, layer {layer}, average activations, {source}".format(**found.facts))
+    if out is not None:
+        _print_plain(f"wrote all {len(found.index)} classes to {out}")
+
+
+@app.command()
+def graph(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A class, to follow the links from it.")] = None,
+    by: Annotated[str, typer.Option(help="output or distance: what makes a neighbour, for NAME and --out.")] = "output",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Table of each class's neighbour: .csv, .parquet or .npz.")
+    ] = None,
+    atlas: AtlasOption = None,
+    layer: LayerOption = None,
+    metric: MetricOption = None,
+    raw: RawOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Describe the graph of every category's nearest neighbour, by output and by distance.
+
+    By output, a class's neighbour is the other class that its picture activates most. With NAME, the way that the
+    links lead from there.
+    """
+    from dataclasses import asdict
+
+    from analysis.export import write_links
+    from analysis.neighbours import (
+        BY,
+        DISTANCE,
+        OUTPUT,
+        compare_links,
+        find_distance_neighbours,
+        find_output_neighbours,
+        follow_links,
+        summarise_graph,
+    )
+
+    if by not in BY:
+        raise UserError(f"unknown way {by!r} to be a neighbour; choose one of: {', '.join(BY)}")
+    if by == OUTPUT and name is not None and (layer, metric, raw) != (None, None, False):
+        raise UserError("--layer, --metric and --raw say nothing about neighbours by output; give --by distance")
+    opened, categories = load_atlas(atlas), load_categories()
+    space, metric = opened.space(layer, standardised=not raw), metric or opened.manifest.default_metric
+    found = {}
+    if by == OUTPUT or opened.manifest.layers.get("logits") == len(categories):
+        found[OUTPUT] = find_output_neighbours(opened.space("logits", standardised=False))
+    found[DISTANCE] = find_distance_neighbours(space, metric=metric)
+    links = found[by]
+    if out is not None:
+        write_links(out, links)
+    if name is not None:
+        group = find_group(name)
+        if len(group.indices) > 1:
+            raise UserError(f"{name!r} are {len(group.indices)} classes; name the one to begin with")
+        way = follow_links(links, group.indices[0])
+        value = dict(zip(links.index.tolist(), links.value.tolist(), strict=True))
+        told = "logit" if by == OUTPUT else "distance"
+        if as_json:
+            steps = [{"index": one, "name": categories[one].name, told: value[one]} for one in way[:-1]]
+            _print_json({"by": by, "way": steps, "back_to": categories[way[-1]].name, "network": space.network})
+            return
+        table = Table("class", "its neighbour", told, "group of the neighbour")
+        for one, onward in pairwise(way):
+            table.add_row(
+                categories[one].name, categories[onward].name, f"{value[one]:.4g}", categories[onward].super_group
+            )
+        console.print(table)
+        _print_plain(f"There the way is back at {categories[way[-1]].name}.")
+    else:
+        if "pixels" in opened.manifest.layers and space.layer != "pixels":
+            found["pixels"] = find_distance_neighbours(opened.space("pixels", standardised=not raw), metric=metric)
+        summaries = {title: summarise_graph(one) for title, one in found.items()}
+        compared = {
+            title: compare_links(found[OUTPUT], one)
+            for title, one in found.items()
+            if title != OUTPUT and OUTPUT in found
+        }
+        if as_json:
+            _print_json(
+                {
+                    "by": BY,
+                    "graphs": {title: asdict(one) for title, one in summaries.items()},
+                    "agreement_with_output": {title: asdict(one) for title, one in compared.items()},
+                    "layer": space.layer,
+                    "metric": metric,
+                    "network": space.network,
+                }
+            )
+            return
+        _print_graphs(summaries)
+        for title, likeness in compared.items():
+            _print_plain(
+                f"output and {title}: the same neighbour for {likeness.same:.1%} of the classes, both neighbours of "
+                f"the class's own WordNet group for {likeness.both_kin:.1%}, {likeness.of_ten:.1%} of the ten in common"
+            )
+        if out is None:
+            _print_plain("With --out FILE every class's neighbour is written.")
+    for way_of, meaning in BY.items():
+        _print_plain(f"{way_of}: {meaning}")
+    _print_plain(_describe(space, metric))
+    if out is not None:
+        _print_plain(f"wrote the neighbours by {by} to {out}")
+
+
+@app.command()
+def arithmetic(
+    text: Annotated[
+        str, typer.Argument(metavar="SUM", help='"lynx - tabby + timber wolf"; before one that begins with "-" put --.')
+    ],
+    count: Annotated[int, typer.Option("-n", help="How many.")] = 10,
+    atlas: AtlasOption = None,
+    layer: LayerOption = None,
+    metric: MetricOption = None,
+    raw: RawOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add and subtract categories in feature space, and say whether the answer is better than chance."""
+    from dataclasses import asdict
+
+    from analysis.directions import DRAWS, add_classes, find_sum
+    from analysis.expression import LOGITS, parse_expression
+
+    expression = parse_expression(text)
+    terms = find_sum(expression, layer)
+    if layer is None and expression.layer != LOGITS:
+        layer = expression.layer
+    space, metric = _open_space(atlas, layer, metric, raw)
+    answer = add_classes(space, expression.text, terms, metric=metric, count=count)
+    categories = load_categories()
+    if as_json:
+        nearest, named = (
+            [asdict(one) | {"name": categories[one.index].name} for one in some]
+            for some in (answer.nearest, answer.named)
+        )
+        _print_json(
+            asdict(answer)
+            | {"nearest": nearest, "named": named, "borrowed": answer.borrowed, "verdict": answer.verdict}
+            | {"layer": space.layer, "metric": metric, "network": space.network}
+        )
+        return
+    table = Table("category", "distance", "group", title=f"nearest to {answer.text}", title_justify="left")
+    for one in answer.nearest:
+        table.add_row(categories[one.index].name, f"{one.distance:.4g}", categories[one.index].super_group)
+    console.print(table)
+    told = ", ".join(f"{categories[one.index].name} {one.distance:.4g}" for one in answer.named)
+    _print_plain(f"named, and so left out: {told}")
+    for term in answer.terms:
+        alone = categories[term.nearest].name
+        _print_plain(f"{term.weight:+g} {term.word}: alone nearest to {alone}; {term.overlap} of its ten in common")
+    table = Table("compared with", "statistic", "the sum's", "median of theirs", "p")
+    for control in answer.controls:
+        statistic = "kinship of the ten" if control.name == "shuffled labels" else "distance to the nearest"
+        table.add_row(control.name, statistic, f"{control.observed:.3g}", f"{control.typical:.3g}", f"{control.p:.3f}")
+    console.print(table)
+    _print_plain(answer.verdict)
+    _print_plain(
+        f"The test: the distance from the sum to its nearest unnamed class, against {DRAWS} sums of other classes with "
+        "the same weights."
+    )
+    _print_plain(_describe(space, metric))
+
+
+@app.command()
+def variance(
+    atlas: AtlasOption = None,
+    layer: LayerOption = None,
+    metric: MetricOption = None,
+    raw: RawOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how much of the variance principal components explain, and what maps keep of the neighbours."""
+    from dataclasses import asdict
+
+    from analysis.variance import explain_variance, judge_layouts
+
+    opened = load_atlas(atlas)
+    space, metric = opened.space(layer, standardised=not raw), metric or opened.manifest.default_metric
+    layers = [layer] if layer else list(opened.manifest.layers)
+    explained = [explain_variance(opened.space(one, standardised=not raw)) for one in layers]
+    try:
+        maps = {"UMAP 2": opened.projection(space.layer)}
+    except UserError:  # an atlas may have no map of a layer
+        maps = {}
+    layouts = judge_layouts(space, metric=metric, maps=maps)
+    if as_json:
+        _print_json(
+            {
+                "variance": [
+                    {
+                        "layer": one.layer,
+                        "features": one.features,
+                        "explained": {count: one.explain(count) for count in (2, 3, 10)},
+                        "components_for_90_percent": one.count_for(0.9),
+                    }
+                    for one in explained
+                ],
+                "layouts": {name: asdict(one) for name, one in layouts.items()},
+                "layer": space.layer,
+                "metric": metric,
+                "network": space.network,
+            }
+        )
+        return
+    table = Table("layer", "features", "first 2", "first 3", "first 10", "components for 90 %")
+    for one in explained:
+        shares = (f"{one.explain(count):.1%}" for count in (2, 3, 10))
+        table.add_row(one.layer, str(one.features), *shares, str(one.count_for(0.9)))
+    console.print(table)
+    table = Table("layout", "of the 10 nearest kept", "10 nearest of one WordNet group")
+    for name, likeness in layouts.items():
+        table.add_row(name, f"{likeness.kept:.1%}", f"{likeness.precision:.1%}")
+    console.print(table)
+    _print_plain("Layouts of the layer below; PCA 2 is the best linear map in the plane, all the space itself.")
+    _print_plain(_describe(space, metric))
+
+
+@app.command()
+def agreement(
+    atlas: AtlasOption = None,
+    metric: MetricOption = None,
+    raw: RawOption = False,
+    control: Annotated[
+        bool, typer.Option("--control", help="Measure the network's weights, and an untrained one, too. Loads it.")
+    ] = False,
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Say how far every layer agrees with WordNet, and what the figures are to be seen by.
+
+    Printed are those of one metric, as JSON those of all. --weights and --device are for --control.
+    """
+    from dataclasses import asdict
+
+    from analysis import agreement as wordnet
+    from analysis.distances import METRICS, check_metric
+
+    if not control and (weights or device != "auto"):
+        raise UserError("--weights and --device are for --control, which loads the network; give it too")
+    opened = load_atlas(atlas)
+    made, keys = opened.manifest, metric or opened.manifest.default_metric
+    check_metric(keys)
+    metrics = METRICS if as_json and metric is None else (keys,)
+    groups: dict[str, list[wordnet.Agreement]] = {}
+    with _show_progress() as on_progress:
+        spaces = [opened.space(layer, standardised=not raw) for layer in made.layers]
+        groups["layers"] = wordnet.measure_agreement(spaces, metrics=metrics, on_progress=on_progress)
+        groups["reference"] = [wordnet.measure_animals(made.classes)]
+        if control:
+            found = wordnet.measure_controls(
+                opened, weights=weights, device=device, standardised=not raw, metrics=metrics, on_progress=on_progress
+            )
+            groups |= {name: list(rows) for name, rows in found.items()}
+    if as_json:
+        _print_json(
+            {
+                "network": made.network,
+                "source": made.source,
+                "classes": len(made.classes),
+                "standardised": not raw,
+                "permutations": wordnet.PERMUTATIONS,
+                "default": {"layer": made.default_layer, "metric": made.default_metric},
+                **{name: [asdict(one) for one in rows] for name, rows in groups.items()},
+                "published": [{"of": of, "value": value, "by": by} for of, value, by in wordnet.PUBLISHED],
+            }
+        )
+        return
+    likeness = wordnet.LIKENESS.get(keys, "minus the distance")
+    for titled in ("", "untrained"):
+        table = Table(title=titled, title_justify="left")
+        table.add_column("layer", overflow="fold")
+        for heading in ("r", "half", "rho", "tau", "path\nrho", "p", "of 10"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for name, rows in groups.items():
+            table.add_section()
+            for one in rows if (name == "untrained") == bool(titled) else ():
+                kin = one.wu_palmer
+                figures = (kin.pearson, one.reported, kin.spearman, kin.kendall, one.path.spearman, kin.p)
+                table.add_row(one.layer, *(f"{value:.3f}" for value in figures), f"{one.precision:.1%}")
+        if table.rows:
+            console.print(table)
+    _print_plain(
+        f"r, rho, tau: Pearson, Spearman and Kendall (tau-b) of likeness ({likeness}) with "
+        f"Wu-Palmer similarity, over {len(made.classes) * (len(made.classes) - 1) // 2} pairs; half: r over the half "
+        "of the classes that had no say in the defaults; path rho: with path similarity"
+    )
+    _print_plain(
+        f"p: Mantel's, of r, by {wordnet.PERMUTATIONS} permutations of the classes, so never below 0.001; of 10: those "
+        f"of the ten nearest that are of a class's own WordNet group (chance {groups['layers'][0].chance:.1%})"
+    )
+    _print_plain("animal or not: what telling animals from all else, and nothing more, would reach")
+    if control:
+        _print_plain("classifier weights: cosine of the raw rows of the last layer, whatever the metric")
+        if "untrained" in groups:
+            _print_plain("untrained: random weights, batch norms calibrated on the atlas's pictures, seed 0")
+        else:
+            _print_plain("untrained: there is none, since this atlas keeps no pictures to show to such a network")
+    for of, value, by in wordnet.PUBLISHED:
+        _print_plain(f"published, other networks and pictures: {value:.3f}, {of} ({by})")
+    features = "raw features" if raw else "standardised features"
+    _print_plain(f"{made.network}, {keys}, {features}, {made.source}")
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="ATLAS", help="Folder of an atlas, or the name of a shipped one.")],
+    second: Annotated[str, typer.Argument(metavar="ATLAS", help="Likewise; or wordnet.")],
+    layer: Annotated[str | None, typer.Option(help="Only this layer of both. [all that both have]")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Metric of both. [the first atlas's default]", metavar="METRIC")
+    ] = None,
+    count: Annotated[int, typer.Option("-n", help="How many pairs of classes each way.")] = 10,
+    raw: RawOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how far two atlases agree, by layer, and on which pairs of classes they differ most.
+
+    The pairs are those of --layer, or of each atlas's default layer. With wordnet for the second ATLAS: on which
+    pairs the first and WordNet differ most.
+    """
+    from dataclasses import asdict
+
+    from analysis import comparison
+
+    one = load_atlas(first)
+    metric = metric or one.manifest.default_metric
+    other = None if second == comparison.WORDNET else load_atlas(second)
+    rows: list[comparison.Comparison] = []
+    if other is None:
+        spaces = [one.space(layer, standardised=not raw)]
+        ways = comparison.differ_from_wordnet(spaces[0], metric=metric, count=count)
+        names = ("the network", "WordNet")
+    else:
+        with _show_progress() as on_progress:
+            rows = comparison.compare_atlases(
+                one, other, layer=layer, metric=metric, standardised=not raw, on_progress=on_progress
+            )
+        spaces = list(
+            comparison.align_spaces(*(of.space(layer, standardised=False) for of in (one, other)), standardised=not raw)
+        )
+        ways = comparison.differ(*spaces, metric=metric, count=count)
+        names = ("first", "second")
+    described = [_describe(space, metric) for space in spaces]
+    classes = [category.name for category in load_categories()]
+    if as_json:
+        _print_json(
+            {
+                "atlases": [first, second],
+                "spaces": [space.describe() for space in spaces],
+                "metric": metric,
+                "classes": len(spaces[0].index),
+                "layers": [asdict(row) for row in rows],
+                "differences": {
+                    f"nearer in {name}": [asdict(pair) | {"names": [classes[pair.a], classes[pair.b]]} for pair in way]
+                    for name, way in zip(("first", "second"), ways, strict=True)
+                },
+            }
+        )
+        return
+    if rows:
+        table = Table("layer", "Spearman", "CKA", "Procrustes")
+        for row in rows:
+            scores = (row.spearman, row.cka, row.procrustes)
+            label = row.layers[0] if row.layers[0] == row.layers[1] else " and ".join(row.layers)
+            table.add_row(label, *(f"{score.value:.3f} ({score.chance:.3f})" for score in scores))
+        console.print(table)
+        _print_plain(
+            f"{rows[0].classes} classes that both have; Spearman of the distances of their pairs, linear CKA, "
+            "Procrustes disparity (0: the same shape); in brackets what is left where the classes of one are shuffled"
+        )
+    for name, way in zip(names, ways, strict=True):
+        table = Table("class", "class", *names, title=f"nearer in {name}", title_justify="left")
+        for pair in way:
+            table.add_row(classes[pair.a], classes[pair.b], f"{pair.first:.1%}", f"{pair.second:.1%}")
+        console.print(table)
+    _print_plain("per cent: how many of all pairs are nearer than this one (0 % the nearest pair, 100 % the farthest)")
+    for name, text in zip(names, described, strict=False):
+        _print_plain(f"{name}: {text}")
+    if other is None:
+        _print_plain("WordNet: Wu-Palmer similarity")
+
+
+@app.command()
 def info(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
     """Say what an atlas holds and how it was made."""
     from dataclasses import asdict
@@ -331,6 +875,39 @@ def info(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def maps(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
+    """Tell how far each map of an atlas can be believed: what it keeps of the neighbourhoods in the space."""
+    from analysis.distances import distance_matrix
+    from analysis.distortion import NEAREST, measure_distortion
+    from analysis.projection import METHODS
+
+    opened = load_atlas(atlas)
+    metric, found = opened.manifest.default_metric, {}
+    there = set(zip(opened.projections["layer"], opened.projections["method"], strict=True))
+    for layer in opened.manifest.layers:
+        distances = distance_matrix(opened.space(layer), metric).values
+        for method in METHODS:
+            if (layer, method) in there:
+                one = measure_distortion(distances, opened.projection(layer, method=method))
+                means = one.trustworthiness.mean(), one.continuity.mean(), one.kept.mean()
+                found[layer, method] = tuple(map(float, means))
+    if as_json:
+        names = ("trustworthiness", "continuity", "kept")
+        records = [
+            {"layer": layer, "method": method, **dict(zip(names, means, strict=True))}
+            for (layer, method), means in found.items()
+        ]
+        _print_json({"maps": records, "nearest": NEAREST, "metric": metric, "network": opened.manifest.network})
+        return
+    table = Table("layer", "map", "trustworthiness", "continuity", f"of the {NEAREST} nearest kept")
+    for (layer, method), (trusted, continuous, kept) in found.items():
+        table.add_row(layer, method, f"{trusted:.3f}", f"{continuous:.3f}", f"{kept:.1%}")
+    console.print(table)
+    _print_plain("trustworthiness falls with false neighbours on the map, continuity with lost ones; 1 is perfect")
+    _print_plain(f"{opened.manifest.network}, {metric}, standardised features, {opened.manifest.source}")
+
+
+@app.command()
 def networks(
     find: Annotated[str, typer.Argument(metavar="[PART]", help="Only names that hold this part.")] = "",
     as_json: JsonOption = False,
@@ -363,12 +940,16 @@ def export(
     layer: LayerOption = None,
     metric: MetricOption = None,
     raw: RawOption = False,
-    method: Annotated[str | None, typer.Option(help="umap or pca, for a projection. [umap]")] = None,
+    method: Annotated[str | None, typer.Option(help="umap, pca, umap3d or pca3d, for a projection. [umap]")] = None,
 ) -> None:
     """Write distances, features, a projection or the table of pictures to a file.
 
-    --layer is for all but pictures, --metric for distances, --raw for distances and features, --method for a
-    projection.
+    Distances are a matrix, pairs the same in long form (a, b, distance), and condensed the vector that SciPy and
+    representational similarity analysis take, in .npz. Every file names network, weights, layer, metric, source and
+    recipe; CSV does so in FILE.csv.json beside it.
+
+    --layer is for all but pictures, --metric for the three of distances, --raw for these and features, --method for
+    a projection.
     """
     from analysis import export as writers
     from analysis.distances import distance_matrix
@@ -378,17 +959,21 @@ def export(
         if given[option] is not None and item not in items:
             raise UserError(f"{option} says nothing about {item}; it is for: {', '.join(items)}")
     opened = load_atlas(atlas)
-    metric = metric or opened.manifest.default_metric
+
+    def measure() -> DistanceMatrix:
+        return distance_matrix(opened.space(layer, standardised=not raw), metric or opened.manifest.default_metric)
+
     write: dict[Item, Callable[[], None]] = {
-        Item.DISTANCES: lambda: writers.write_distances(
-            file, distance_matrix(opened.space(layer, standardised=not raw), metric)
-        ),
+        Item.DISTANCES: lambda: writers.write_distances(file, measure()),
         Item.FEATURES: lambda: writers.write_features(file, opened.space(layer, standardised=not raw)),
         Item.PROJECTION: lambda: writers.write_projection(file, opened, layer=layer, method=method or "umap"),
         Item.PICTURES: lambda: writers.write_pictures(file, opened),
+        Item.PAIRS: lambda: writers.write_pairs(file, measure()),
+        Item.CONDENSED: lambda: writers.write_condensed(file, measure()),
     }
     write[item]()
-    _print_plain(f"wrote {item} to {file}")
+    beside = f", and what was measured to {file}.json" if file.suffix.lower() == ".csv" else ""
+    _print_plain(f"wrote {item} to {file}{beside}")
 
 
 @app.command()
@@ -417,6 +1002,10 @@ def build(
             metavar="N", help="How many of the recipe's groups are climbed at once; auto: 1, on CUDA what memory holds."
         ),
     ] = "auto",
+    features_only: Annotated[
+        str | None,
+        typer.Option(metavar="LAYERS", help="Keep the features of these layers, commas between, and no pictures."),
+    ] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Draw the categories and measure the drawings. Run again after a stop, it goes on.
@@ -457,6 +1046,7 @@ def build(
             seeds=numbers,
             kinds=kinds.replace(" ", "").split(",") if kinds else (),
             batch=together,
+            features_only=features_only.replace(" ", "").split(",") if features_only else (),
             on_progress=on_progress,
         )
     _print_finished(finished)
@@ -783,6 +1373,33 @@ def _print_finished(atlas: Atlas) -> None:
         )
 
 
+def _print_graphs(summaries: Mapping[str, GraphSummary]) -> None:
+    names = [one.name for one in load_categories()]
+    graphs = list(summaries.values())
+    table = Table("the graph of nearest neighbours", *summaries, "by chance")
+
+    def add(what: str, tell: Callable[[GraphSummary], str], expected: str = "") -> None:
+        table.add_row(what, *map(tell, graphs), expected)
+
+    chance = graphs[0].expected
+    add("classes", lambda one: str(one.classes), str(graphs[0].classes))
+    add("components", lambda one: str(len(one.components)), f"{chance['components']:.1f}")
+    add("largest ones", lambda one: ", ".join(map(str, one.components[:5])))
+    add("pairs, each the other's", lambda one: str(len(one.pairs)), f"{chance['pairs']:.1f}")
+    add("longer cycles", lambda one: str(sum(one.cycles.values()) - len(one.pairs)))
+    add("links not returned", lambda one: f"{1 - one.returned:.1%}", f"{1 - chance['returned']:.1%}")
+    add("nobody's neighbour", lambda one: f"{one.unreached:.1%}", f"{chance['unreached']:.1%}")
+    add("links in a WordNet group", lambda one: f"{one.kin:.1%}", f"{chance['kin']:.1%}")
+    add("the ten nearest likewise", lambda one: f"{one.kin_of_ten:.1%}", f"{chance['kin_of_ten']:.1%}")
+    add("hubs, with links to them", lambda one: "\n".join(f"{names[hub]} {links}" for hub, links in one.hubs[:5]))
+    add("largest clique of mutual ten", lambda one: "\n".join(names[index] for index in one.cliques[0]))
+    console.print(table)
+    for title, one in summaries.items():
+        if len(one.longest) > 2:
+            _print_plain(f"longest cycle by {title}: {' -> '.join(names[index] for index in one.longest)}")
+    _print_plain("With one link a class cliques are but pairs and cycles of three: they are sought among mutual tens.")
+
+
 def _describe(space: FeatureSpace, metric: str) -> str:
     features = "standardised features" if space.standardised else "raw features"
     return f"{space.network}, layer {space.layer}, {metric}, {features}, {space.source}"
@@ -818,10 +1435,15 @@ def _print_plain(text: str) -> None:
 
 
 def main() -> None:
-    """Run the command line; what the user can mend ends in one line and status 2."""
+    """Run the command line."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    run_command(app)
+
+
+def run_command(command: Callable[[], object]) -> None:
+    """Run what a command line asks for; what the user can mend ends in one line and status 2."""
     try:
-        app()
+        command()
     except UserError as error:
         sys.exit(_complain(str(error)))
     except OSError as error:

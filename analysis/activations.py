@@ -22,9 +22,10 @@ from inputgen.objective import LOGITS
 from inputgen.tap import average_map
 
 PIXELS = "pixels"
-PIXELS_SIDE = 32
+PIXELS_SIDE = 16
 BATCH = 32
 AHEAD = 2
+GROUPS = 8  # of a class's pictures; more would need more memory, and tell little more of their spread
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -108,7 +109,7 @@ def measure_tensors(
     pictures : torch.Tensor
         (pictures, 3, height, width) values 0..1, on the network's device.
     layers : sequence of str
-        Module names, ``"logits"``, or ``"pixels"``: the average picture at 32 x 32.
+        Module names, ``"logits"``, or ``"pixels"``: the average picture at 16 x 16.
     feed : {"normalised", "unit"}
         What the network is fed with; see `inputgen.recipe.Recipe`.
     precision : torch.dtype
@@ -172,6 +173,9 @@ def measure_files(
 class ClassStatistics:
     """Mean, spread and count of every class's feature vectors, updated batch by batch.
 
+    Also the means of up to `GROUPS` groups of each class's pictures, dealt out in turn, but of `pixels`: by them the
+    pictures can be resampled afterwards.
+
     Numerically stable whatever the number of pictures, and no larger for a million than for a hundred.
 
     Parameters
@@ -195,6 +199,7 @@ class ClassStatistics:
         self.count = np.zeros(len(classes), np.int64)
         self._means: dict[str, NDArray[np.float64]] = {}
         self._squares: dict[str, NDArray[np.float64]] = {}
+        self._groups: dict[str, list[NDArray[np.float32]]] = {}
 
     def update(self, targets: Sequence[int], features: dict[str, NDArray[np.float32]]) -> None:
         """Take in a batch.
@@ -210,6 +215,7 @@ class ClassStatistics:
         for row in np.unique(rows):
             chosen = rows == row
             added, before = int(chosen.sum()), int(self.count[row])
+            dealt = (before + np.arange(added)) % GROUPS
             for layer, values in features.items():
                 if layer not in self._means:
                     self._means[layer] = np.zeros((len(self.count), values.shape[1]))
@@ -220,6 +226,8 @@ class ClassStatistics:
                 self._means[layer][row] += step * added / (before + added)
                 self._squares[layer][row] += ((batch - mean) ** 2).sum(0)
                 self._squares[layer][row] += step**2 * before * added / (before + added)
+                if layer != PIXELS:
+                    self._update_groups(layer, int(row), batch, dealt)
             self.count[row] += added
 
     def as_tensors(self) -> dict[str, NDArray[Any]]:
@@ -229,7 +237,9 @@ class ClassStatistics:
         -------
         dict of str to numpy.ndarray
             ``LAYER.mean`` (classes, features); ``LAYER.std`` likewise, the sample standard deviation, where
-            any class has several pictures (0 for a class of one); ``count`` (classes,).
+            any class has several pictures (0 for a class of one); ``LAYER.groups`` (classes, groups, features),
+            where every class has several pictures, but of `pixels`: the means of `GROUPS` groups, or of as many as
+            the fewest pictures of a class; ``count`` (classes,).
         """
         seen = self.count > 0
         tensors: dict[str, NDArray[Any]] = {"count": self.count[seen]}
@@ -238,4 +248,31 @@ class ClassStatistics:
             tensors[f"{layer}.mean"] = means[seen]
             if self.count.max(initial=0) > 1:
                 tensors[f"{layer}.std"] = np.sqrt(self._squares[layer][seen] / freedom)
+            if layer in self._groups and self.count[seen].min() > 1:
+                tensors[f"{layer}.groups"] = self._join_groups(layer)[seen]
         return tensors
+
+    def _update_groups(self, layer: str, row: int, batch: NDArray[np.float64], dealt: NDArray[np.int64]) -> None:
+        groups = self._groups.setdefault(layer, [])
+        for group in np.unique(dealt).tolist():
+            while len(groups) <= group:  # a class of one picture needs one only
+                groups.append(np.zeros(self._means[layer].shape, np.float32))
+            added = batch[dealt == group]
+            count = _count_group(self.count[row], group) + len(added)
+            groups[group][row] += ((added - groups[group][row]).sum(0) / count).astype(np.float32)
+
+    def _join_groups(self, layer: str) -> NDArray[np.float32]:
+        """Give (classes, groups, features): as many groups as every class seen has, the others dealt out to these."""
+        means = np.stack(self._groups[layer], axis=1)
+        fewest = min(GROUPS, int(self.count[self.count > 0].min()))
+        weights = _count_group(self.count[:, None], np.arange(means.shape[1]))[..., None]
+        joined = [
+            (means[:, first::fewest] * weights[:, first::fewest]).sum(1) / weights[:, first::fewest].sum(1).clip(1)
+            for first in range(fewest)
+        ]
+        return np.stack(joined, axis=1).astype(np.float32)
+
+
+def _count_group(count: Any, group: Any) -> Any:
+    """Count the pictures of a group when those of its class are dealt out in turn."""
+    return (count + GROUPS - 1 - group) // GROUPS

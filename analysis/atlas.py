@@ -5,6 +5,7 @@
 ``pictures/KIND/...webp``   the pictures; see `picture_name` and `addition_name`
 ``pictures.parquet``        one row a picture
 ``features.safetensors``    per layer: the classes' mean, and their spread where a class has several
+                            pictures; in the default layer also the means of groups of each class's
                             pictures; per other kind: its pictures' vectors in the default layer
 ``projections.parquet``     one row a class, layer and method: where it lies on the map
 ==========================  ===========================================================================
@@ -31,7 +32,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from analysis.categories import load_categories
-from analysis.files import find_shipped_atlas, write_whole
+from analysis.files import find_shipped_atlas, list_shipped_atlases, write_whole
+from analysis.projection import DIMENSIONS
 from analysis.space import FeatureSpace
 from inputgen.errors import UserError
 from inputgen.recipe import Recipe
@@ -50,6 +52,7 @@ DRAWN = "drawn"
 PHOTOGRAPHS = "photographs"
 CLASS, OPPOSITE, ADDITION = KINDS = ("class", "opposite", "addition")
 VERDICT = ".predicted"  # after a judge's name: the column with the class that it sees
+AXES = ("x", "y", "z")
 TOPS = (1, 5)
 MERGED, JUXTAPOSED = WAYS = ("merged", "juxtaposed")
 
@@ -94,6 +97,8 @@ class Manifest:
         The kinds of pictures it holds, in the order of `KINDS`; ``"class"`` always.
     additions : list of [int, int]
         The pairs of classes that are added; empty until they are chosen.
+    features_only : bool
+        Whether the drawings were measured and not kept.
     """
 
     network: str
@@ -114,6 +119,12 @@ class Manifest:
     format: int = FORMAT
     kinds: list[str] = field(default_factory=lambda: [CLASS])
     additions: list[list[int]] = field(default_factory=list)
+    features_only: bool = field(default_factory=bool)
+
+    @property
+    def recipe_name(self) -> str:
+        """Name of the recipe of the drawings; empty for photographs."""
+        return str(self.recipe["name"]) if self.recipe else ""
 
 
 @dataclass(frozen=True)
@@ -179,6 +190,7 @@ class Atlas:
             raise self._damage(FEATURES, f"layer {layer} has shape {vectors.shape}")
         if not np.isfinite(vectors).all():
             raise self._damage(FEATURES, f"layer {layer} holds values that are not finite")
+        groups = self._read_groups(layer, vectors)
         space = FeatureSpace(
             vectors=vectors,
             index=np.array(self.manifest.classes),
@@ -186,6 +198,8 @@ class Atlas:
             weights=self.manifest.weights,
             layer=layer,
             source=self.manifest.source,
+            recipe=self.manifest.recipe_name,
+            groups=groups,
         )
         return space.standardise() if standardised else space
 
@@ -201,12 +215,12 @@ class Atlas:
         layer : str, optional
             A layer of the atlas; its default layer where none is named.
         method : str
-            ``"umap"`` or ``"pca"``.
+            One of `analysis.projection.METHODS`.
 
         Returns
         -------
         numpy.ndarray
-            (classes, 2) coordinates, in the order of the manifest's classes.
+            (classes, 2) or (classes, 3) coordinates, in the order of the manifest's classes.
         """
         layer = self.manifest.default_layer if layer is None else layer
         table = self.projections
@@ -215,11 +229,14 @@ class Atlas:
             there = sorted(set(zip(table["layer"], table["method"], strict=True)))
             names = ", ".join(f"{method} of {layer}" for layer, method in there)
             raise UserError(f"this atlas has no {method} map of layer {layer!r}; it has: {names}")
-        return rows[["x", "y"]].to_numpy(dtype=np.float32)
+        return rows[list(AXES[: DIMENSIONS.get(method, 2)])].to_numpy(dtype=np.float32)
 
     @cached_property
     def projections(self) -> pd.DataFrame:
-        """All maps: columns ``index``, ``layer``, ``method``, ``x``, ``y``."""
+        """All maps: columns ``index``, ``layer``, ``method``, ``x``, ``y`` and ``z``, NaN where a map is flat.
+
+        Atlases of earlier versions have flat maps only, and no ``z``.
+        """
         return self._read_table(PROJECTIONS, ("index", "layer", "method", "x", "y"))
 
     @cached_property
@@ -270,6 +287,8 @@ class Atlas:
         """
         rows = self.pictures[self.pictures["kind"] == kind].reset_index(drop=True)
         if not len(rows):
+            if self.manifest.features_only:
+                raise UserError(f"the atlas {self.folder} keeps no pictures; build one without --features-only")
             if self.manifest.source != DRAWN:
                 raise UserError(f"the atlas {self.folder} is of photographs, and has no pictures of the kind {kind!r}")
             raise UserError(
@@ -303,6 +322,35 @@ class Atlas:
         if vectors.shape != (count, self.manifest.layers[layer]) or not np.isfinite(vectors).all():
             raise self._damage(FEATURES, f"{kind}/{layer} does not hold {count} vectors of finite numbers")
         return self.space(standardised=False).scale(vectors) if standardised else vectors
+
+    def __repr__(self) -> str:
+        from analysis.display import tell_atlas
+
+        return tell_atlas(self)
+
+    def _repr_html_(self) -> str:
+        from analysis.display import show_atlas
+
+        return show_atlas(self)
+
+    def _read_groups(self, layer: str, vectors: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Read the means of groups of the classes' pictures; None where none are stored."""
+        name = f"{layer}.groups"
+        if name not in self._names:
+            return None
+        groups = self._read(name).astype(np.float32)
+        if groups.ndim != 3 or groups[:, :1].squeeze(1).shape != vectors.shape or not np.isfinite(groups).all():
+            raise self._damage(FEATURES, f"{name} of shape {groups.shape} does not hold groups of finite numbers")
+        return groups
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """The tensors in the file of features."""
+        try:
+            with safe_open(self.folder / FEATURES, framework="numpy") as tensors:
+                return frozenset(tensors.keys())
+        except (OSError, SafetensorError) as error:
+            raise self._damage(FEATURES, str(error)) from None
 
     def _read(self, name: str) -> NDArray[Any]:
         path = self.folder / FEATURES
@@ -434,17 +482,26 @@ def load_atlas(folder: Path | str | None = None) -> Atlas:
     Parameters
     ----------
     folder : path, optional
-        The atlas's folder; the shipped atlas where none is given.
+        The atlas's folder, or, where there is none, the name of one that ships with the project; the first of
+        these where nothing is given.
 
     Raises
     ------
     UserError
         Where there is no atlas, or it is half-built, damaged, or of a newer format.
     """
-    folder = Path(folder) if folder is not None else find_shipped_atlas()
+    shipped = list_shipped_atlases()
+    if folder is None:
+        folder = find_shipped_atlas()
+    elif not Path(folder).exists():
+        folder = shipped.get(str(folder), Path(folder))
+    folder = Path(folder)
     manifest = read_manifest(folder)
     if manifest is None:
-        raise UserError(f"no atlas at {folder}: a folder with {MANIFEST} is wanted, as `kinscape build` makes it")
+        raise UserError(
+            f"no atlas at {folder}: a folder with {MANIFEST} is wanted, as `kinscape build` makes it, or one of "
+            f"those that ship with it: {', '.join(shipped)}"
+        )
     if not manifest.finished:
         raise UserError(f"the atlas {folder} is half-built; finish it with {_tell_maker(folder, manifest)}")
     if not (folder / FEATURES).is_file():

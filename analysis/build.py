@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -26,6 +27,7 @@ from analysis.additions import choose_pairs
 from analysis.agreement import Choice, choose_default
 from analysis.atlas import (
     ADDITION,
+    AXES,
     CLASS,
     DRAWN,
     KINDS,
@@ -50,7 +52,7 @@ from analysis.atlas import (
 from analysis.categories import load_categories
 from analysis.files import UNFINISHED, remove_unfinished, write_whole
 from analysis.photographs import find_photographs, read_drawing, read_photograph
-from analysis.projection import METHODS, project
+from analysis.projection import METHODS, project_layers
 from analysis.space import FeatureSpace
 from inputgen.ascent import check_size, draw
 from inputgen.canvas import make_stream
@@ -85,6 +87,7 @@ def build_atlas(
     seeds: Sequence[int],
     kinds: Sequence[str] = (),
     batch: int | None = 1,
+    features_only: Sequence[str] = (),
     on_progress: Progress,
 ) -> Atlas:
     """Draw what the atlas is to hold and measure the drawings; go on where an earlier run was stopped.
@@ -109,6 +112,9 @@ def build_atlas(
         and may be given more.
     batch : int or None
         See `draw_pictures`.
+    features_only : sequence of str
+        Layers: of these the classes' mean features are kept, of the others nothing, and no pictures. None keeps
+        everything.
     on_progress : callable
         See `Progress`.
 
@@ -116,7 +122,7 @@ def build_atlas(
     ------
     UserError
         Where the folder holds something else: another network, other weights, recipe, classes or seeds; for an
-        unknown kind.
+        unknown kind or layer.
     OSError
         Where it cannot be written.
     """
@@ -128,7 +134,16 @@ def build_atlas(
     for kind in kinds:
         if kind not in KINDS:
             raise UserError(f"unknown kind of pictures {kind!r}; there are: {', '.join(KINDS)}")
+    for layer in features_only:
+        if layer not in (known := list_layers(network)):
+            raise UserError(f"{network.name} has no layer {layer!r}; it has: {', '.join(known)}")
+    if features_only and set(kinds) - {CLASS}:
+        raise UserError("an atlas of features only holds classes; leave out --kinds or --features-only")
     begun = _check_folder(folder, manifest, ("source", "network", "weights", "recipe", "classes", "seeds"))
+    if begun and begun.features_only:
+        if set(kinds) - {CLASS}:
+            raise UserError(f"{folder} keeps features only; build opposites and additions into another folder")
+        return _drop_pictures(folder)
     held = {CLASS, *kinds, *(begun.kinds if begun else ())}
     manifest = replace(
         manifest, kinds=[kind for kind in KINDS if kind in held], additions=begun.additions if begun else []
@@ -140,7 +155,8 @@ def build_atlas(
         manifest = _choose_additions(folder, network, manifest, on_progress=on_progress)
         save_manifest(folder, manifest)
         draw_pictures(folder, network, recipe, manifest, batch=batch, on_progress=on_progress)
-    return measure_atlas(folder, network, on_progress=on_progress)
+    atlas = measure_atlas(folder, network, on_progress=on_progress)
+    return _keep_features(atlas, features_only) if features_only else atlas
 
 
 @dataclass(frozen=True)
@@ -656,6 +672,8 @@ def _finish(
     # What is rewritten now must not be taken for what a finished atlas said before.
     save_manifest(folder, replace(manifest, finished=False))
     save_table(folder, PICTURES, _keep_judges(folder, pd.concat(tables, ignore_index=True)))
+    kept = f"{choice.layer}.groups"  # of the other layers they would be many times what all else takes
+    tensors = {name: values for name, values in tensors.items() if name == kept or not name.endswith(".groups")}
     save_features(folder, tensors)
     layers = {name.removesuffix(".mean"): values.shape[1] for name, values in tensors.items() if name.endswith(".mean")}
     manifest = replace(manifest, layers=layers)
@@ -664,20 +682,38 @@ def _finish(
     for name in ("layer", "metric"):
         del quality[name]
     maps = []
-    for number, layer in enumerate(layers):
-        for method in METHODS:
-            places = project(atlas.space(layer), metric=choice.metric, method=method)
-            maps.append(
-                pd.DataFrame(
-                    {"index": manifest.classes, "layer": layer, "method": method, "x": places[:, 0], "y": places[:, 1]}
-                )
-            )
-        on_progress("mapping", number + 1, len(layers))
+    spaces = {layer: atlas.space(layer) for layer in layers}
+    on_progress("mapping", 0, len(METHODS))
+    for number, method in enumerate(METHODS):
+        for layer, places in project_layers(spaces, choice.layer, metric=choice.metric, method=method).items():
+            axes = {axis: places[:, at] if at < places.shape[1] else np.float32("nan") for at, axis in enumerate(AXES)}
+            maps.append(pd.DataFrame({"index": manifest.classes, "layer": layer, "method": method, **axes}))
+        on_progress("mapping", number + 1, len(METHODS))
     save_table(folder, PROJECTIONS, pd.concat(maps, ignore_index=True))
     save_manifest(
         folder,
         replace(manifest, finished=True, default_layer=choice.layer, default_metric=choice.metric, quality=quality),
     )
+    return load_atlas(folder)
+
+
+def _keep_features(atlas: Atlas, layers: Sequence[str]) -> Atlas:
+    """Reduce an atlas of drawings to the classes' mean features in some layers, and in its default one."""
+    folder, manifest = atlas.folder, atlas.manifest
+    kept = {name: size for name, size in manifest.layers.items() if name in (*layers, manifest.default_layer)}
+    tensors: dict[str, NDArray[Any]] = {f"{name}.mean": atlas.space(name, standardised=False).vectors for name in kept}
+    maps, count = atlas.projections, atlas.counts()
+    # Should this be stopped half-way, the pictures are still there to be measured again.
+    save_manifest(folder, replace(manifest, finished=False))
+    save_features(folder, {**tensors, "count": count})
+    save_table(folder, PROJECTIONS, maps[maps["layer"].isin(list(kept))])
+    save_table(folder, PICTURES, atlas.pictures.iloc[:0])
+    save_manifest(folder, replace(manifest, layers=kept, features_only=True))
+    return _drop_pictures(folder)
+
+
+def _drop_pictures(folder: Path) -> Atlas:
+    shutil.rmtree(folder / "pictures", ignore_errors=True)
     return load_atlas(folder)
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist, pdist, squareform
 
+from analysis.categories import load_categories
 from analysis.space import FeatureSpace
 from inputgen.errors import UserError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 METRICS = ("euclidean", "cityblock", "cosine", "correlation", "chebyshev")
+ROUNDING = 1e-6  # of the largest distance: what float32 leaves between d(a, b) and d(b, a), or below zero
 
 # The vectors without a direction, for which SciPy's quotient is 0/0: all zero, and, once their mean is
 # taken away, constant. (SciPy's centring may leave a constant one a last bit, and so an arbitrary direction.)
@@ -33,11 +39,13 @@ class DistanceMatrix:
     index : numpy.ndarray
         (n,) int64, the class indices of rows and columns.
     network, weights, layer : str
-        As in the space.
+        As in the space; empty for distances from elsewhere.
     metric : str
-        One of `METRICS`.
+        One of `METRICS`, or what distances from elsewhere were measured by.
     standardised : bool
         Whether the features were standardised.
+    source, recipe : str
+        As in the space.
     """
 
     values: NDArray[np.float64]
@@ -47,6 +55,159 @@ class DistanceMatrix:
     layer: str
     metric: str
     standardised: bool
+    source: str = ""
+    recipe: str = ""
+
+    @classmethod
+    def from_frame(
+        cls,
+        table: pd.DataFrame | ArrayLike,
+        labels: Iterable[object] | None = None,
+        *,
+        metric: str,
+        network: str = "",
+        weights: str = "",
+        layer: str = "",
+        standardised: bool = False,
+        source: str = "",
+        recipe: str = "",
+    ) -> DistanceMatrix:
+        """Take distances from elsewhere: people's judgements, another network, another program.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame or array-like
+            (n, n), or condensed: (n (n - 1) / 2,), in SciPy's order of pairs. Not negative, symmetric, and zero on
+            the diagonal, but for a millionth of the largest distance, which is taken for rounding and removed. A
+            frame's columns name the classes of its rows, in any order.
+        labels : iterable, optional
+            A class index, WordNet id or full class name for every row; those of the frame's index where none
+            are given.
+        metric : str
+            What measured the distances, in your words.
+        network, weights, layer, standardised, source, recipe
+            What they were measured in, where that is known. ``frame.attrs`` of `to_frame` holds them all:
+            ``DistanceMatrix.from_frame(frame, **frame.attrs)``.
+
+        Raises
+        ------
+        UserError
+            For labels that are unknown, given twice, or not as many as rows; no rows; what is NaN or infinite;
+            and what is no distance matrix.
+        """
+        from analysis.frames import find_classes, read_table
+
+        columns = getattr(table, "columns", None)
+        values, index = read_table(table, labels)
+        count = len(index)
+        if values.shape == (count * (count - 1) // 2,):
+            values = squareform(values)
+        elif values.shape != (count, count):
+            raise UserError(
+                f"distances of shape {values.shape} do not fit {count} labels; give ({count}, {count}), or condensed "
+                f"({count * (count - 1) // 2},)"
+            )
+        elif columns is not None and labels is None:
+            rows = {wanted: row for row, wanted in enumerate(find_classes(columns).tolist())}
+            if sorted(rows) != sorted(index.tolist()):
+                raise UserError("the columns are of other classes than the rows; give a square frame of distances")
+            values = values[:, [rows[wanted] for wanted in index.tolist()]]
+        return cls(
+            values=_check_distances(values, index),
+            index=index,
+            network=network,
+            weights=weights,
+            layer=layer,
+            metric=metric,
+            standardised=standardised,
+            source=source,
+            recipe=recipe,
+        )
+
+    def to_frame(self, labels: str = "name") -> pd.DataFrame:
+        """Give the matrix as a frame, labelled on both sides.
+
+        Parameters
+        ----------
+        labels : str
+            ``"name"``, ``"wnid"`` or ``"index"``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            (n, n); the rows' axis is named ``a`` and the columns' ``b``, so that ``xarray.DataArray(frame)`` has
+            these dimensions. ``attrs`` says what was measured.
+        """
+        import pandas as pd
+
+        from analysis.frames import label_classes
+
+        classes = label_classes(self.index, labels)
+        rows, columns = (pd.Index(classes, name=axis) for axis in ("a", "b"))
+        frame = pd.DataFrame(self.values, index=rows, columns=columns, copy=True)  # the record stays as it is
+        frame.attrs.update(self.describe())
+        return frame
+
+    def to_condensed(self) -> NDArray[np.float64]:
+        """Give every pair's distance once.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n (n - 1) / 2,) float64, in the order of ``scipy.spatial.distance.pdist``: (0, 1), (0, 2), ...,
+            (1, 2), ...; ``scipy.spatial.distance.squareform`` turns it back.
+        """
+        condensed: NDArray[np.float64] = squareform(self.values, checks=False)
+        return condensed
+
+    def to_pairs(self) -> pd.DataFrame:
+        """Give every pair once, a pair a row.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``a`` and ``b`` (names), ``distance``, ``wnid_a`` and ``wnid_b``; n (n - 1) / 2 rows, in the order
+            of `to_condensed`. ``attrs`` says what was measured.
+        """
+        import pandas as pd
+
+        from analysis.frames import label_classes
+
+        names, wnids = (pd.Index(label_classes(self.index, labels)) for labels in ("name", "wnid"))
+        first, second = np.triu_indices(len(self.index), k=1)
+        frame = pd.DataFrame(
+            {
+                "a": names.take(first),
+                "b": names.take(second),
+                "distance": self.to_condensed(),
+                "wnid_a": wnids.take(first),
+                "wnid_b": wnids.take(second),
+            }
+        )
+        frame.attrs.update(self.describe())
+        return frame
+
+    def describe(self) -> dict[str, Any]:
+        """Tell what was measured, by the keywords that `from_frame` takes."""
+        return {
+            "network": self.network,
+            "weights": self.weights,
+            "layer": self.layer,
+            "metric": self.metric,
+            "standardised": self.standardised,
+            "source": self.source,
+            "recipe": self.recipe,
+        }
+
+    def __repr__(self) -> str:
+        from analysis.display import tell_matrix
+
+        return tell_matrix(self)
+
+    def _repr_html_(self) -> str:
+        from analysis.display import show_matrix
+
+        return show_matrix(self)
 
 
 def distances_between(a: ArrayLike, b: ArrayLike, metric: str) -> NDArray[np.float64]:
@@ -111,7 +272,26 @@ def distance_matrix(space: FeatureSpace, metric: str) -> DistanceMatrix:
         layer=space.layer,
         metric=metric,
         standardised=space.standardised,
+        source=space.source,
+        recipe=space.recipe,
     )
+
+
+def _check_distances(values: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give what is a distance matrix but for rounding as one exactly, and refuse what is none."""
+    allowed = ROUNDING * np.abs(values).max()
+    for trouble, excess, wanted in (
+        ("is negative", -values, "give distances, which grow as likeness falls"),
+        ("is not zero", np.diag(np.diag(values)), "a class is no way from itself"),
+        ("is not the one back", np.abs(values - values.T), "give a symmetric matrix, as (d + d.T) / 2"),
+    ):
+        if excess.max() > allowed:
+            row, column = np.unravel_index(np.argmax(excess), excess.shape)
+            a, b = (load_categories()[int(index[place])].name for place in (row, column))
+            raise UserError(f"the distance from {a} to {b}, {values[row, column]:.4g}, {trouble}; {wanted}")
+    exact: NDArray[np.float64] = np.maximum((values + values.T) / 2, 0.0)
+    np.fill_diagonal(exact, 0.0)
+    return exact
 
 
 def check_metric(metric: str) -> None:

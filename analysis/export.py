@@ -1,29 +1,38 @@
 """Tables and matrices for other programs: CSV, Parquet and NumPy's NPZ, by the file's suffix.
 
 A matrix has one row a class: its WordNet id, its name, and its numbers, every one of them exactly as it was
-measured. Parquet says what was measured as JSON under the schema's key ``kinscape``, and NPZ as arrays
-without dimensions; CSV has no room for it. Nothing written needs ``allow_pickle``.
+measured. Every file names what was measured: the network and the hash of its weights, the layer, the metric, the
+source and the recipe. Parquet has it as JSON under the schema's key ``kinscape``, and NPZ as arrays without
+dimensions. CSV has no room for it that every reader would skip: it lies beside, for ``d.csv`` in ``d.csv.json``.
+Nothing written needs ``allow_pickle``.
 """
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.atlas import Atlas
+from analysis.atlas import AXES, Atlas
 from analysis.categories import load_categories
 from analysis.distances import DistanceMatrix
 from analysis.files import write_whole
+from analysis.neighbours import OUTPUT, Links
 from analysis.space import FeatureSpace
+from analysis.triplets import Triplet
 from inputgen.errors import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from analysis.axes import Axes
 
 Metadata = Mapping[str, object]
 
@@ -32,8 +41,8 @@ def write_distances(path: Path, matrix: DistanceMatrix) -> None:
     """Write a distance matrix.
 
     CSV and Parquet have the columns ``wnid``, ``name`` and one for every class, named by it, in the order of
-    the rows. NPZ has ``distances`` (n, n), ``index``, ``wnid`` and ``name`` (n,), and ``network``,
-    ``weights``, ``layer``, ``metric`` and ``standardised``.
+    the rows. NPZ has ``distances`` (n, n), ``index``, ``wnid`` and ``name`` (n,), and ``network``, ``weights``,
+    ``layer``, ``metric``, ``standardised``, ``source`` and ``recipe``.
 
     Parameters
     ----------
@@ -50,19 +59,46 @@ def write_distances(path: Path, matrix: DistanceMatrix) -> None:
         Where the file cannot be written; what was there before is untouched.
     """
     wnids, names = _label(matrix.index)
-    metadata = {
-        "network": matrix.network,
-        "weights": matrix.weights,
-        "layer": matrix.layer,
-        "metric": matrix.metric,
-        "standardised": matrix.standardised,
-    }
     _write(
         path,
         {"wnid": wnids, "name": names} | dict(zip(names, matrix.values.T, strict=True)),
-        metadata,
+        matrix.describe(),
         {"distances": matrix.values, "index": matrix.index, "wnid": wnids, "name": names},
     )
+
+
+def write_pairs(path: Path, matrix: DistanceMatrix) -> None:
+    """Write a distance matrix in long form, one row a pair of classes.
+
+    All formats have the columns of `DistanceMatrix.to_pairs`: ``a``, ``b``, ``distance``, ``wnid_a`` and ``wnid_b``.
+    Parameters and errors are those of `write_distances`.
+    """
+    wnids, names = (np.array(labels) for labels in _label(matrix.index))
+    first, second = np.triu_indices(len(matrix.index), k=1)
+    columns = {
+        "a": names[first],
+        "b": names[second],
+        "distance": matrix.to_condensed(),
+        "wnid_a": wnids[first],
+        "wnid_b": wnids[second],
+    }
+    _write(path, columns, matrix.describe())
+
+
+def write_condensed(path: Path, matrix: DistanceMatrix) -> None:
+    """Write a distance matrix as the condensed vector that representational similarity analysis takes.
+
+    NPZ has ``distances`` (n (n - 1) / 2,), in the order of `DistanceMatrix.to_condensed`, which is that of SciPy and
+    of rsatoolbox's ``RDMs``, and the rest as `write_distances` has it. Parameters and errors are those of
+    `write_distances`, but that the suffix is .npz: a table has no place for labels that are fewer than the rows.
+    """
+    if path.suffix.lower() != ".npz":
+        raise UserError(
+            f"a condensed vector has no place for its labels in {path.name!r}; end it in .npz, or export pairs"
+        )
+    wnids, names = _label(matrix.index)
+    distances = matrix.to_condensed()
+    _write(path, {}, matrix.describe(), {"distances": distances, "index": matrix.index, "wnid": wnids, "name": names})
 
 
 def write_features(path: Path, space: FeatureSpace) -> None:
@@ -70,30 +106,55 @@ def write_features(path: Path, space: FeatureSpace) -> None:
 
     CSV and Parquet have the columns ``wnid``, ``name`` and one for every feature: ``0``, ``1``, ... NPZ has
     ``features`` (n, d) float32, ``index``, ``wnid`` and ``name`` (n,), and ``network``, ``weights``,
-    ``layer``, ``source`` and ``standardised``. Parameters and errors are those of `write_distances`.
+    ``layer``, ``standardised``, ``source`` and ``recipe``. Parameters and errors are those of `write_distances`.
     """
     wnids, names = _label(space.index)
-    metadata = {
-        "network": space.network,
-        "weights": space.weights,
-        "layer": space.layer,
-        "source": space.source,
-        "standardised": space.standardised,
-    }
     features = {str(number): values for number, values in enumerate(space.vectors.T)}
     _write(
         path,
         {"wnid": wnids, "name": names} | features,
-        metadata,
+        space.describe(),
         {"features": space.vectors, "index": space.index, "wnid": wnids, "name": names},
     )
+
+
+def write_axes(path: Path, axes: Axes) -> None:
+    """Write where all classes lie on two feature maps.
+
+    All formats have ``index``, ``wnid``, ``name`` and a column for each map, named by its number; what was measured
+    is kept as by `write_features`. Parameters and errors are those of `write_distances`.
+    """
+    wnids, names = _label(axes.index)
+    maps = dict(zip(map(str, axes.channels), axes.values.T, strict=True))
+    _write(path, {"index": axes.index, "wnid": wnids, "name": names} | maps, axes.facts)
+
+
+def write_links(path: Path, links: Links) -> None:
+    """Write every class's nearest neighbour, one row a class.
+
+    All formats have ``index``, ``wnid``, ``name``, ``neighbour_index``, ``neighbour_wnid``, ``neighbour_name``, and
+    ``logit`` (of the neighbour) or ``distance``. Parameters and errors are those of `write_distances`.
+    """
+    wnids, names = _label(links.index)
+    near_wnids, near_names = _label(links.neighbour)
+    columns = {
+        "index": links.index,
+        "wnid": wnids,
+        "name": names,
+        "neighbour_index": links.neighbour,
+        "neighbour_wnid": near_wnids,
+        "neighbour_name": near_names,
+        "logit" if links.by == OUTPUT else "distance": links.value,
+    }
+    _write(path, columns, {**links.facts, "by": links.by})
 
 
 def write_projection(path: Path, atlas: Atlas, *, layer: str | None = None, method: str = "umap") -> None:
     """Write the map of one layer of an atlas.
 
-    All formats have ``index``, ``wnid``, ``name``, ``x`` and ``y``, and, but for CSV, ``network``,
-    ``weights``, ``layer`` and ``method``. Path and errors are those of `write_distances`.
+    All formats have ``index``, ``wnid``, ``name``, ``x``, ``y`` and, in three dimensions, ``z``, and, CSV in the file
+    beside it, ``network``, ``weights``, ``source``, ``recipe``, ``layer`` and ``method``. Path and
+    errors are those of `write_distances`.
 
     Parameters
     ----------
@@ -104,17 +165,13 @@ def write_projection(path: Path, atlas: Atlas, *, layer: str | None = None, meth
     layer : str, optional
         A layer of the atlas; its default layer where none is named.
     method : str
-        ``"umap"`` or ``"pca"``.
+        One of `analysis.projection.METHODS`.
     """
     layer = layer or atlas.manifest.default_layer
     wnids, names = _label(atlas.manifest.classes)
-    x, y = atlas.projection(layer, method=method).T
-    columns = {"index": np.array(atlas.manifest.classes), "wnid": wnids, "name": names, "x": x, "y": y}
-    _write(
-        path,
-        columns,
-        {"network": atlas.manifest.network, "weights": atlas.manifest.weights, "layer": layer, "method": method},
-    )
+    places = dict(zip(AXES, atlas.projection(layer, method=method).T, strict=False))
+    columns = {"index": np.array(atlas.manifest.classes), "wnid": wnids, "name": names, **places}
+    _write(path, columns, {**_describe(atlas), "layer": layer, "method": method})
 
 
 def write_pictures(path: Path, atlas: Atlas) -> None:
@@ -130,9 +187,46 @@ def write_pictures(path: Path, atlas: Atlas) -> None:
     _write(
         path,
         columns,
-        {"network": atlas.manifest.network, "weights": atlas.manifest.weights},
+        _describe(atlas),
         {name: _as_array(column) for name, column in columns.items()},
     )
+
+
+def write_triplets(path: Path, triplets: Sequence[Triplet], space: FeatureSpace, metric: str) -> None:
+    """Write the answers to many questions, one row each, with the attributes of a `Triplet` as columns.
+
+    What is not known is empty in CSV and null in Parquet. Path and errors are those of `write_distances`, but that
+    the suffix is .csv or .parquet.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    triplets : sequence of Triplet
+        The questions and their answers.
+    space : FeatureSpace
+        Where they were asked.
+    metric : str
+        By what.
+    """
+    import pyarrow as pa
+
+    if path.suffix.lower() == ".npz":
+        raise UserError(f"answers are a table, for which {path.name!r} has no place; end it in .csv or .parquet")
+    words = ("a", "b", "c", "expected", "answer", "error")
+    columns = {
+        one.name: pa.array(
+            [None if (value := getattr(triplet, one.name)) == "" else value for triplet in triplets],
+            pa.string() if one.name in words else pa.bool_() if one.name == "agrees" else pa.float64(),
+        )
+        for one in fields(Triplet)
+    }
+    _write(path, columns, {**space.describe(), "metric": metric})
+
+
+def _describe(atlas: Atlas) -> dict[str, str]:
+    made = atlas.manifest
+    return {"network": made.network, "weights": made.weights, "source": made.source, "recipe": made.recipe_name}
 
 
 def _label(index: ArrayLike) -> tuple[list[str], list[str]]:
@@ -160,11 +254,16 @@ def _write(
     except KeyError:
         formats = ", ".join(_FORMATS)
         raise UserError(f"cannot tell the format of {path.name!r}; end it in one of: {formats}") from None
+    if path.is_dir():  # else its renaming would fail, which is after all the writing
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     with write_whole(path) as temporary:
         write(temporary, columns, metadata, columns if arrays is None else arrays)
+        if write is _write_csv:  # within, so that there is never a table without its description
+            with write_whole(path.with_name(f"{path.name}.json")) as beside:
+                beside.write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
 
 
-def _write_csv(path: Path, columns: Mapping[str, Any], _metadata: Metadata, _arrays: object) -> None:
+def _write_csv(path: Path, columns: Mapping[str, Any], _metadata: object, _arrays: object) -> None:
     import pyarrow as pa
     from pyarrow import csv
 

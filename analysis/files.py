@@ -32,8 +32,15 @@ def find_data() -> Path:
 
 
 def find_shipped_atlas() -> Path:
-    """Give the folder of the atlas that ships with the project."""
+    """Give the folder of the atlas that ships with the project and is asked where none is named."""
     return find_data() / "atlas" / "efficientnet_lite0"
+
+
+def list_shipped_atlases() -> dict[str, Path]:
+    """List the folders of all atlases that ship with the project, by name; the one that is asked first comes first."""
+    first = find_shipped_atlas()
+    others = (path for path in first.parent.iterdir() if path.is_dir() and path != first)
+    return {path.name: path for path in (first, *sorted(others))}
 
 
 @contextmanager

@@ -41,10 +41,10 @@ from benchmarks.sheets import GREY, INK, lay_out, make_tile
 from benchmarks.timing import describe_processor
 from inputgen.ascent import draw
 from inputgen.canvas import make_stream
-from inputgen.errors import UserError
 from inputgen.network import Network, load_network
 from inputgen.objective import join
 from inputgen.recipe import Recipe
+from kinscape import run_command
 
 OPPOSITES = (
     "piano",
@@ -277,7 +277,4 @@ def write_video(network: Network, recipe: Recipe, out: Path) -> tuple[list[str],
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except UserError as error:
-        raise SystemExit(f"kinscape: {error}") from None
+    run_command(lambda: typer.run(main))

@@ -36,6 +36,7 @@ from inputgen.objective import Objective
 from inputgen.prior import draw_views, see
 from inputgen.recipe import FOURIER, NATURAL, Recipe, find_recipe
 from inputgen.weights import build_network
+from kinscape import run_command
 
 Run = Callable[[], object]
 DEFAULT = [FOURIER.name, NATURAL.name]
@@ -145,4 +146,4 @@ def prepare_usual_loop(network: str, device: str, targets: list[int], recipe: Re
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(lambda: typer.run(main))

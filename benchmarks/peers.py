@@ -14,6 +14,7 @@ from io import StringIO
 from typing import Any
 
 import torch
+from torchvision.transforms import Normalize
 
 from inputgen.network import find_device
 from inputgen.recipe import Recipe
@@ -22,8 +23,11 @@ from inputgen.weights import build_network
 
 def prepare_lucent(
     network: str, device: str, targets: list[int], recipe: Recipe, same_view: bool = False
-) -> Callable[[], object]:
+) -> Callable[[], Any]:
     """Prepare torch-lucent: Fourier canvas, decorrelated colours, its own transforms and optimiser, all in one batch.
+
+    Running it gives a list of one array, (pictures, side, side, 3) in 0..1. The network sees the pictures normalised by
+    its own mean and standard deviation, which Lucent's default would not do.
 
     Parameters
     ----------
@@ -45,17 +49,20 @@ def prepare_lucent(
     place = find_device(device)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from lucent.optvis import objectives, param, render
+        from lucent.optvis import objectives, param, render, transform
 
-    module = build_network(network, None).module.eval().to(place)
+    built = build_network(network, None)
+    module, normalise = built.module.eval().to(place), Normalize(built.facts.mean, built.facts.std)
     objective = sum(objectives.channel("labels", target, batch=number) for number, target in enumerate(targets))
 
-    def run() -> object:
+    def run() -> Any:
         # Lucent never removes its hooks: on a copy they do not add up from round to round.
         return render.render_vis(
             deepcopy(module),
             objective,
             lambda: param.image(recipe.size, batch=len(targets), fft=True, decorrelate=True),
+            transforms=[*transform.standard_transforms, normalise],
+            preprocess=False,
             thresholds=(recipe.steps,),
             fixed_image_size=recipe.size if same_view else None,
             show_image=False,

@@ -5,6 +5,9 @@ drawn by a seed; each recipe draws every one of them once, at the same size, wit
 picture is chosen or drawn twice. Every recipe has a small atlas of its own in ``--work``: what is there is not drawn
 again, and neither are its times taken again.
 
+``--recipes lucent`` has torch-lucent draw as well (``pip install 'kinscape[benchmarks]'``), as it comes, its pictures
+of the same size and judged alike: what it takes to be recognised as often.
+
 ``--curve 16,32,64`` has each recipe draw with these numbers of steps instead, its whole schedule stretched to them
 (`Recipe.take`), and writes a figure of recognition against steps as well.
 """
@@ -20,23 +23,27 @@ from time import perf_counter
 from typing import Annotated
 
 import numpy as np
+import torch
 import typer
 
 from analysis.agreement import pearson_with_wordnet
-from analysis.atlas import CLASS, Atlas
-from analysis.build import build_atlas
+from analysis.atlas import CLASS, DRAWN, Atlas, Manifest, picture_name, read_manifest, save_manifest
+from analysis.build import build_atlas, save_picture
 from analysis.categories import load_categories
 from analysis.files import write_whole
 from analysis.judge import Judge, count_verdicts, judge_atlas, load_judges
+from benchmarks.peers import prepare_lucent
 from benchmarks.timing import describe_processor
 from benchmarks.truth import PHOTOGRAPHS, describe, find_pictures
 from inputgen.errors import UserError
-from inputgen.network import load_network
-from inputgen.recipe import FOURIER, NATURAL, OCTAVES, find_recipe
+from inputgen.network import Network, load_network
+from inputgen.recipe import FOURIER, NATURAL, OCTAVES, Recipe, find_recipe
+from kinscape import run_command
 
 NETWORK = "efficientnet_lite0"
 COMPARED = ",".join(recipe.name for recipe in (OCTAVES, FOURIER, NATURAL))
 CURVE = ",".join(recipe.name for recipe in (NATURAL, FOURIER))
+LUCENT = replace(FOURIER, name="lucent")  # of which it takes the size and the number of steps
 FIGURE = Path(__file__).resolve().parents[1] / "docs" / "steps.svg"
 TIMES = "times.json"
 SHOWN = ("contrast", "saturation", "slope")
@@ -66,7 +73,7 @@ def main(
     """Draw what is missing, have it judged, and write the table."""
     network = load_network(NETWORK, device=device)
     cases = [
-        find_recipe(name).fit(network.input_size).resize(size)
+        (LUCENT if name == LUCENT.name else find_recipe(name)).fit(network.input_size).resize(size)
         for name in (recipes or (CURVE if curve else COMPARED)).split(",")
     ]
     if curve:
@@ -80,6 +87,8 @@ def main(
     for recipe in cases:
         place = folder / f"{recipe.name}-{recipe.steps}"
         clock = Clock(place / TIMES, processor)
+        if recipe.name == LUCENT.name:
+            draw_with_lucent(place, network, recipe, chosen, clock=clock)
         atlas = build_atlas(place, network, recipe, classes=chosen, seeds=[0], batch=None, on_progress=clock)
         rows.append(make_row(atlas, recipe.name, recipe.steps, clock, panel))
         print(f"{place}: {recipe.name}, {recipe.steps} steps, {rows[-1].seconds or math.nan:.2f} s a picture")
@@ -100,6 +109,39 @@ def main(
         with write_whole(figure) as path:
             path.write_text(draw_figure(rows), encoding="utf-8")
         print(f"\n{figure}")
+
+
+def draw_with_lucent(folder: Path, network: Network, recipe: Recipe, classes: Sequence[int], *, clock: Clock) -> None:
+    """Begin an atlas whose pictures torch-lucent draws, those that are missing; `build_atlas` then finds them there."""
+    begun = Manifest(
+        network=network.name,
+        weights=network.weights_hash,
+        source=DRAWN,
+        classes=list(classes),
+        recipe=recipe.as_dict(),
+        seeds=[0],
+        finished=False,
+        layers={},
+        default_layer="",
+        default_metric="",
+        quality={},
+        versions={},
+        skipped={},
+    )
+    save_manifest(folder, read_manifest(folder) or begun)
+    missing = [target for target in classes if not (folder / picture_name(CLASS, target, 0)).is_file()]
+    for start in range(0, len(missing), recipe.group):
+        targets = missing[start : start + recipe.group]
+        torch.manual_seed(start)  # Lucent has no random streams of its own
+        try:
+            run = prepare_lucent(network.name, network.device.type, targets, recipe)
+        except ImportError:
+            raise UserError("torch-lucent is not installed; pip install 'kinscape[benchmarks]' brings it") from None
+        clock("drawing", start, len(missing))
+        (pictures,) = run()
+        for target, picture in zip(targets, torch.from_numpy(pictures).permute(0, 3, 1, 2), strict=True):
+            save_picture(folder / picture_name(CLASS, target, 0), picture)
+        clock("drawing", start + len(targets), len(missing))
 
 
 def _read_steps(text: str) -> list[int]:
@@ -329,4 +371,4 @@ def draw_figure(rows: Sequence[Row]) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(lambda: typer.run(main))

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from analysis.atlas import load_atlas
 from dashboard.app import create_app
 from dashboard.serve import find_address, open_server
+from kinscape import run_command
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -57,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

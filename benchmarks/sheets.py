@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from analysis.atlas import CLASS, OPPOSITE, Atlas, load_atlas
 from analysis.categories import load_categories
 from analysis.files import write_whole
+from kinscape import run_command
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 EVERY = {CLASS: 10, OPPOSITE: 25}
@@ -108,4 +109,4 @@ def lay_out(tiles: Sequence[Image.Image]) -> Image.Image:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(lambda: typer.run(main))

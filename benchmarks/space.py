@@ -16,6 +16,7 @@ from analysis.atlas import load_atlas
 from analysis.categories import find_group, load_categories
 from analysis.distances import METRICS, distance_matrix
 from analysis.neighbours import find_nearest
+from kinscape import run_command
 
 SHOWN = ("tabby", "airliner", "broccoli", "green snake", "dalmatian")
 
@@ -46,4 +47,4 @@ def main(atlas: Annotated[Path | None, typer.Option(help="Atlas folder. [the shi
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(lambda: typer.run(main))

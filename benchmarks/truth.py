@@ -20,6 +20,8 @@ from analysis.agreement import pearson_with_wordnet
 from analysis.atlas import Atlas, load_atlas
 from analysis.naturalness import MEASURES, measure_naturalness
 from analysis.photographs import SUFFIXES
+from inputgen.errors import UserError
+from kinscape import run_command
 
 SIDE = 160
 
@@ -44,6 +46,8 @@ def main(
     """Print the tables of the README as Markdown."""
     if photographs is not None:
         paths = sorted(path for path in photographs.rglob("*") if path.suffix.lower() in SUFFIXES)
+        if not paths:
+            raise UserError(f"no pictures in {photographs}; give a folder of {', '.join(sorted(SUFFIXES))} files")
         print(f"{len(paths)} pictures")
         for name, (mean, spread) in describe(paths).items():
             print(f'    "{name}": ({mean:.3f}, {spread:.3f}),')
@@ -84,4 +88,4 @@ def read_pictures(paths: Iterable[Path]) -> Iterator[NDArray[np.uint8]]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(lambda: typer.run(main))

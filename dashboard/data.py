@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import pdist, squareform
 
 from analysis.atlas import DRAWN, MANIFEST, Atlas
 from analysis.categories import Category, load_categories
 from analysis.distances import distance_matrix
+from analysis.distortion import measure_distortion
 from analysis.neighbours import Neighbour, find_nearest
 from analysis.projection import METHODS
 from analysis.space import FeatureSpace
@@ -109,19 +109,9 @@ class AtlasView:
         return Map(layer, method, self.atlas.projection(layer, method=method))
 
     def _measure_faithfulness(self, layer: str) -> float:
-        """Give the share, 0 to 1, of the categories' nearest that are also nearest on the map, on average.
-
-        The trustworthiness of maps is usually told so: J. Venna and S. Kaski, Neural Networks 19 (2006).
-        """
-        count = min(COUNT, len(self.index) - 1)
-        if count < 1:
-            return 1.0
+        """Give the share, 0 to 1, of the categories' nearest that are also nearest on the map, on average."""
         true = distance_matrix(self.space(layer), self.manifest.default_metric).values
-        drawn = squareform(pdist(self.map(layer).positions.astype(np.float64)))
-        for distances in (true, drawn):
-            np.fill_diagonal(distances, np.inf)
-        pairs = zip(_nearest(true, count), _nearest(drawn, count), strict=True)
-        return float(np.mean([len(np.intersect1d(*pair)) for pair in pairs])) / count
+        return float(measure_distortion(true, self.map(layer).positions, nearest=COUNT).kept.mean())
 
     def pin(self, layer: str, index: int) -> Pin:
         """Gather what is told of a pinned category.
@@ -198,7 +188,3 @@ class View:
     def default(self) -> AtlasView:
         """The atlas that is shown where none is named."""
         return next(iter(self.atlases.values()))
-
-
-def _nearest(distances: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    return np.argsort(distances, axis=1, kind="stable")[:, :count]

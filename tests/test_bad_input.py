@@ -20,7 +20,7 @@ from PIL import Image
 
 import kinscape
 from analysis.atlas import FEATURES, FORMAT, MANIFEST, PROJECTIONS, load_atlas, save_features, save_table
-from analysis.files import UNFINISHED
+from analysis.files import UNFINISHED, list_shipped_atlases
 from tests.conftest import AtlasFactory
 
 Refuse = Callable[..., str]
@@ -91,6 +91,26 @@ def test_what_an_atlas_cannot_answer(refuse: Refuse, atlas: Path, command: list[
     assert message in refuse(*command, "--atlas", atlas)
 
 
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("", [], "q.csv has no column 'a'; a CSV with the columns a, b, c is wanted"),
+        ("a,b,c\n", [], "q.csv has no questions; under the columns a, b, c there is to be a row for each"),
+        ("a,b,c\ncat,\"fox,wolf\n", [], "q.csv is no CSV in UTF-8 (unexpected end of data)"),
+        (None, [], "q.csv: No such file or directory"),
+        ("a,b,c\ncat,fox,wolf\n", ["--metric", "l2"], "unknown metric 'l2'"),
+        ("a,b,c\ncat,fox,wolf\n", ["--out", "t.npz"], "'t.npz' has no place; end it in .csv or .parquet"),
+        ("a,b,c\ncat,fox,wolf\n", ["--out", "t.txt"], "cannot tell the format of 't.txt'"),
+    ],
+)
+def test_what_is_no_file_of_questions(
+    refuse: Refuse, atlas: Path, tmp_path: Path, content: str | None, options: list[str], message: str
+) -> None:
+    if content is not None:
+        (tmp_path / "q.csv").write_text(content)
+    assert message in refuse("triplets", "q.csv", *options, "--atlas", atlas)
+
+
 ASK = [
     ["closer", "cat", "fox", "wolf"],
     ["nearest", "tabby"],
@@ -106,7 +126,8 @@ def test_what_is_no_atlas(refuse: Refuse, atlas: Path, tmp_path: Path, command: 
     (tmp_path / "file").write_text("")
     for missing in (tmp_path / "nowhere", tmp_path, tmp_path / "file"):
         assert refuse(*command, "--atlas", missing) == (
-            f"no atlas at {missing}: a folder with atlas.json is wanted, as `kinscape build` makes it"
+            f"no atlas at {missing}: a folder with atlas.json is wanted, as `kinscape build` makes it, or one of "
+            f"those that ship with it: {', '.join(list_shipped_atlases())}"
         )
     edit_manifest(atlas, finished=False)
     assert refuse(*command, "--atlas", atlas) == (
@@ -179,6 +200,8 @@ def test_damaged_tables(refuse: Refuse, atlas: Path) -> None:
         ("pictures", ["--layer", "logits"], "--layer says nothing about pictures; it is for: distances, features, pro"),
         ("projection", ["--raw"], "--raw says nothing about projection; it is for: distances, features"),
         ("distances", ["--method", "pca"], "--method says nothing about distances; it is for: projection"),
+        ("pairs", ["--method", "pca"], "--method says nothing about pairs; it is for: projection"),
+        ("condensed", [], "a condensed vector has no place for its labels in 'out.csv'; end it in .npz, or export pa"),
         ("projection", ["--method", "tsne"], "this atlas has no tsne map of layer 'logits'; it has: "),
     ],
 )
@@ -260,7 +283,7 @@ ABSENT = "mps" if torch.cuda.is_available() else "cuda"
         (["--size", "20000"], "a picture's side is at most 4096 px; got 20000"),
         (
             ["--recipe", "oktaves"],
-            "unknown recipe 'oktaves'; there are: natural, fourier, octaves; or give a .json file",
+            "unknown recipe 'oktaves'; there are: natural, fourier, octaves, sketch; or give a .json file",
         ),
         (["--recipe", "none.json"], "cannot read the recipe none.json: No such file or directory"),
         (["--set", "rotation"], "--set takes FIELD=VALUE, as rotation=5; got 'rotation'"),
@@ -428,3 +451,18 @@ def test_odd_photographs_are_photographs(
     assert list(atlas.manifest.skipped) == ["tabby/text.jpg"]
     assert atlas.counts().tolist() == [5]
     assert atlas.manifest.classes == [281]
+
+
+def test_what_cannot_be_compared_or_controlled(refuse: Refuse, tiny_atlas: AtlasFactory) -> None:
+    atlas, other = tiny_atlas(), tiny_atlas(classes=[281, 5])
+    assert refuse("compare", atlas, other) == (
+        "only 1 classes are in both atlases; at least 3 are needed to compare them"
+    )
+    assert refuse("compare", atlas, "nowhere").startswith("no atlas at nowhere: ")
+    assert refuse("compare", atlas, "wordnet", "--layer", "x") == (
+        "unknown layer 'x'; this atlas has: blocks.2, logits"
+    )
+    assert refuse("compare", atlas, atlas, "--metric", "x").startswith("unknown metric 'x'; choose one of: ")
+    assert refuse("agreement", "--atlas", atlas, "--metric", "x").startswith("unknown metric 'x'; choose one of: ")
+    assert refuse("agreement", "--atlas", atlas, "--device", "cpu").startswith("--weights and --device are for --con")
+    assert refuse("agreement", "--atlas", atlas, "--control").startswith("unknown network 'tiny'")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -13,15 +14,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 import kinscape
+from analysis.agreement import pearson_with_wordnet
 from analysis.atlas import DRAWN, FEATURES, MANIFEST, PICTURES, PROJECTIONS, load_atlas
 from analysis.categories import find_group, load_categories
-from analysis.closer import find_closer
-from analysis.distances import distance_matrix
+from analysis.closer import ask_wordnet, collect_votes, find_closer
+from analysis.distances import METRICS, distance_matrix
 from analysis.files import UNFINISHED
 from analysis.neighbours import find_nearest
+from analysis.triplets import answer_triplets, count_triplets, read_questions
 from inputgen.recipe import FOURIER
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
@@ -71,7 +74,7 @@ def test_help_names_every_command(run: Run) -> None:
     told = run("--help")
     for command in (
         "closer", "nearest", "distance", "opposites", "additions", "info", "networks", "export", "build", "extract",
-        "serve", "demo",
+        "serve", "demo", "agreement", "compare", "axes", "graph", "arithmetic", "variance", "triplets",
     ):  # fmt: skip
         assert f" {command} " in told
     assert "Answer whether A is closer to B or to C." in told
@@ -92,14 +95,20 @@ def test_the_module_is_the_command(tiny: Path) -> None:
 
 
 def test_answers_need_no_torch(tiny: Path, tmp_path: Path) -> None:
+    questions = tmp_path / "q.csv"
+    questions.write_text("a,b,c\ncat,fox,wolf\n")
     commands = [
         [*command, "--atlas", str(tiny)]
         for command in (
             ["closer", "cat", "fox", "wolf"],
+            ["triplets", str(questions), "--out", str(tmp_path / "t.csv")],
             ["nearest", "tabby"],
             ["distance", "tabby", "red fox"],
             ["info"],
             ["opposites"],
+            ["axes", "blocks.2", "0", "1"],
+            ["graph", "--by", "distance"],
+            ["arithmetic", "tabby - tiger cat + timber wolf"],
             ["export", "distances", str(tmp_path / "d.npz")],
             ["export", "features", str(tmp_path / "f.csv")],
         )
@@ -129,11 +138,18 @@ def test_closer_as_json(run: Run, tiny: Path) -> None:
     words = ("cat", "fox", "wolf")
     cats, foxes, wolves = (find_group(word) for word in words)
     expected = find_closer(space, cats, foxes, wolves, metric="cosine")
+    opened = load_atlas(tiny)
+    votes = collect_votes(
+        opened, cats, foxes, wolves, layer="blocks.2", metric="cosine", standardised=False, networks=[opened]
+    )
     options = ("--atlas", tiny, "--layer", "blocks.2", "--metric", "cosine", "--raw", "--json")
     record = json.loads(run("closer", *words, *options))
     assert list(record) == [
-        "question", "answer", "classes", "distances", "margin", "interval", "layer", "metric", "network", "note",
+        "question", "answer", "classes", "distances", "margin", "interval", "resampled", "layer", "metric", "network",
+        "note", "votes", "wordnet",
     ]  # fmt: skip
+    assert record.pop("votes") == json.loads(json.dumps([vote.as_json() for vote in votes]))
+    assert record.pop("wordnet") == ask_wordnet(expected).as_json()
     assert record == json.loads(json.dumps(expected.as_json()))
     assert record["note"]  # the tiny atlas lacks some cats
     assert record["classes"]["fox"] == ["red fox", "kit fox", "Arctic fox", "grey fox"]
@@ -141,7 +157,8 @@ def test_closer_as_json(run: Run, tiny: Path) -> None:
 
     record = json.loads(run("closer", "tabby", "red fox", "timber wolf", "--atlas", tiny, "--json"))
     assert list(record) == [
-        "question", "answer", "classes", "distances", "margin", "interval", "layer", "metric", "network",
+        "question", "answer", "classes", "distances", "margin", "interval", "resampled", "layer", "metric", "network",
+        "votes", "wordnet",
     ]  # fmt: skip
     assert (record["layer"], record["metric"], record["network"]) == ("logits", "euclidean", "tiny")
     assert record["interval"] is None  # there is nothing to resample
@@ -156,12 +173,55 @@ def test_closer_in_words(run: Run, tiny: Path) -> None:
     cats, foxes, wolves = (find_group(word) for word in ("cat", "fox", "wolf"))
     answer = find_closer(load_atlas(tiny).space(), cats, foxes, wolves, metric="euclidean")
     lines = run("closer", "cat", "fox", "wolf", "--atlas", tiny).splitlines()
-    assert lines == [
+    assert lines[:5] == [
         answer.sentence,
         *(f"  {word}: {', '.join(names)}" for word, names in answer.classes.items()),
         "  tiny, layer logits, euclidean, standardised features, drawn",
     ]
-    assert run("closer", "cat", "fox", "wolf", "--atlas", tiny, "--raw").splitlines()[-1].count("raw features") == 1
+    for by in ("layer", "metric", "network"):
+        assert sum(line.startswith(f"│ {by}") for line in lines) == 1
+    assert "│ network  │ 0" in run("closer", "cat", "fox", "wolf", "--atlas", tiny)
+    assert lines[-2].startswith("Votes are no independent witnesses: ")
+    assert lines[-1] == ask_wordnet(answer).sentence
+    assert run("closer", "cat", "fox", "wolf", "--atlas", tiny, "--raw").splitlines()[4].count("raw features") == 1
+
+
+def test_several_atlases_vote_and_the_first_is_asked(run: Run, tiny: Path, tiny_atlas: AtlasFactory) -> None:
+    other, few = tiny_atlas(network="huge"), tiny_atlas(network="small", classes=[0, 281])
+    arguments = ("closer", "tabby", "red fox", "timber wolf", "--atlas", tiny, "--atlas", other, "--atlas", few)
+    record = json.loads(run(*arguments, "--json"))
+    assert record["network"] == "tiny"
+    voters = [vote["voter"] for vote in record["votes"] if vote["by"] == "network"]
+    assert voters == ["tiny", "huge", "small"]
+    told = run(*arguments)
+    assert "2: tiny, huge" in told
+    assert "small has no vote: this space of 2 classes lacks" in told
+    assert "Without an interval a vote is its margin's sign." in told
+
+
+def test_triplets(run: Run, tiny: Path, tmp_path: Path) -> None:
+    file = tmp_path / "q.csv"
+    rows = ["tabby,red fox,timber wolf,red fox", "cat,fox,wolf,wolf", "cat,[/fox],wolf,", *["tabby,lynx,cougar,"] * 20]
+    file.write_text("\n".join(["a,b,c,answer", *rows]), encoding="utf-8")
+    space = load_atlas(tiny).space("blocks.2", standardised=False)
+    found = answer_triplets(space, read_questions(file), metric="cosine")
+    options = ("--atlas", tiny, "--layer", "blocks.2", "--metric", "cosine", "--raw")
+    lines = run("triplets", file, *options).splitlines()
+    assert lines[0] == count_triplets(found).sentence
+    assert lines[0].startswith("23 questions: ")
+    assert lines[-1] == "tiny, layer blocks.2, cosine, raw features, drawn"
+    assert sum(line.startswith("│ tabby") for line in lines) == 8  # of the first ten rows
+    assert any("unknown" in line and "[/fox]" in line for line in lines)
+
+    record = json.loads(run("triplets", file, *options, "--json"))
+    assert record["triplets"] == [asdict(one) for one in found]
+    assert record["summary"] == asdict(count_triplets(found))
+    assert (record["layer"], record["metric"], record["network"]) == ("blocks.2", "cosine", "tiny")
+
+    out = tmp_path / "answers.csv"
+    told = run("triplets", file, *options, "--out", out)
+    assert told.splitlines()[1] == f"wrote the answers to {out}"
+    assert len(out.read_text().splitlines()) == 24
 
 
 def test_nearest(run: Run, tiny: Path) -> None:
@@ -318,7 +378,8 @@ def test_exports_hold_what_the_atlas_holds(run: Run, tiny: Path, tmp_path: Path,
         "projection": ("--layer", "blocks.2", "--method", "pca"),
         "pictures": (),
     }[item]
-    assert run("export", item, file, "--atlas", tiny, *options) == f"wrote {item} to {file}\n"
+    beside = f", and what was measured to {file}.json" if suffix == ".csv" else ""
+    assert run("export", item, file, "--atlas", tiny, *options) == f"wrote {item} to {file}{beside}\n"
     atlas = load_atlas(tiny)
     space = atlas.space("blocks.2")
     categories = [load_categories()[index] for index in TINY_CLASSES]
@@ -353,6 +414,23 @@ def test_exports_hold_what_the_atlas_holds(run: Run, tiny: Path, tmp_path: Path,
     else:
         assert table["index"].tolist() == TINY_CLASSES
         np.testing.assert_array_equal(table[["x", "y"]].to_numpy(np.float32), places)
+
+
+def test_export_of_pairs_and_of_a_condensed_vector(run: Run, tiny: Path, tmp_path: Path) -> None:
+    options = ("--atlas", tiny, "--layer", "blocks.2", "--metric", "cityblock", "--raw")
+    for item, name in (("pairs", "p.parquet"), ("condensed", "c.npz")):
+        assert run("export", item, tmp_path / name, *options) == f"wrote {item} to {tmp_path / name}\n"
+    vectors = load_atlas(tiny).space("blocks.2", standardised=False).vectors.astype(np.float64)
+    distances = pdist(vectors, "cityblock")
+    table = pd.read_parquet(tmp_path / "p.parquet")
+    np.testing.assert_array_equal(table["distance"], distances)
+    assert table["a"][58] == table["a"][0] == load_categories()[TINY_CLASSES[0]].name
+    assert table["b"][58] == load_categories()[TINY_CLASSES[-1]].name
+    with np.load(tmp_path / "c.npz") as stored:
+        np.testing.assert_array_equal(stored["distances"], distances)
+        assert stored["index"].tolist() == TINY_CLASSES
+        assert (stored["metric"].item(), stored["standardised"].item()) == ("cityblock", False)
+        assert stored["recipe"].item() == "fourier"
 
 
 def test_export_of_raw_features(run: Run, tiny: Path, tmp_path: Path) -> None:
@@ -518,3 +596,61 @@ def test_extract_measures_photographs_and_names_what_it_skips(run: Run, built: P
     assert {path.name for path in out.iterdir()} == {MANIFEST, FEATURES, PICTURES, PROJECTIONS}
     record = json.loads(run("nearest", "red fox", "--atlas", out, "--json"))
     assert {one["name"] for one in record["nearest"]} == {"kit fox", "tabby"}
+
+
+def test_agreement(run: Run, tiny: Path) -> None:
+    record = json.loads(run("agreement", "--atlas", tiny, "--json"))
+    assert [(one["layer"], one["metric"]) for one in record["layers"]] == [
+        (layer, metric) for layer in ("blocks.2", "logits") for metric in METRICS
+    ]
+    assert (record["network"], record["default"]) == ("tiny", {"layer": "logits", "metric": "euclidean"})
+    space = load_atlas(tiny).space("blocks.2")
+    wanted = pearson_with_wordnet(space)
+    found = record["layers"][METRICS.index("correlation")]
+    assert found["wu_palmer"]["pearson"] == pytest.approx(wanted)
+    assert record["reference"][0]["layer"] == "animal or not"
+
+    told = run("agreement", "--atlas", tiny, "--metric", "correlation")
+    assert f" {wanted:.3f} " in next(line for line in told.splitlines() if "blocks.2" in line)
+    assert "0.588" in told
+    assert told.splitlines()[-1] == "tiny, correlation, standardised features, drawn"
+    (one, _) = json.loads(run("agreement", "--atlas", tiny, "--metric", "cosine", "--raw", "--json"))["layers"]
+    assert one["metric"] == "cosine"
+
+
+def test_agreement_and_compare_load_no_torch(tiny: Path) -> None:
+    # SciPy takes a module that is None for one that is there, so here what was loaded is looked at afterwards.
+    code = f"""
+import sys, kinscape
+for arguments in (["agreement", "--atlas", {str(tiny)!r}], ["compare", {str(tiny)!r}, {str(tiny)!r}]):
+    sys.argv = ["kinscape", *arguments]
+    try:
+        kinscape.main()
+    except SystemExit as ended:
+        assert ended.code == 0, (arguments, ended.code)
+assert not {{"torch", "torchvision", "timm", "umap", "sklearn", "dash", "pandas"}} & set(sys.modules)
+"""
+    ended = start(code)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_compare(run: Run, tiny: Path, tiny_atlas: AtlasFactory) -> None:
+    other = tiny_atlas(classes=TINY_CLASSES[10:], pictures=False)
+    record = json.loads(run("compare", tiny, other, "-n", 3, "--json"))
+    assert (record["classes"], record["metric"]) == (len(TINY_CLASSES) - 10, "euclidean")
+    assert [row["layers"] for row in record["layers"]] == [["blocks.2", "blocks.2"], ["logits", "logits"]]
+    assert [space["source"] for space in record["spaces"]] == ["drawn", "photographs"]
+    pair = record["differences"]["nearer in first"][0]
+    assert pair["names"] == [load_categories()[pair[name]].name for name in ("a", "b")]
+    assert pair["first"] < pair["second"]
+    assert len(record["differences"]["nearer in second"]) == 3
+
+    told = run("compare", tiny, other, "--layer", "blocks.2")
+    assert f"{record['layers'][0]['spearman']['value']:.3f}" in told
+    assert " logits " not in told
+    record = json.loads(run("compare", tiny, "wordnet", "--layer", "blocks.2", "--json"))
+    assert record["layers"] == []
+    assert record["differences"]["nearer in first"][0]["first"] < 0.5
+    told = run("compare", tiny, "wordnet")
+    assert "nearer in WordNet" in told
+    assert told.splitlines()[-1] == "WordNet: Wu-Palmer similarity"

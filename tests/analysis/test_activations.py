@@ -185,3 +185,36 @@ def test_of_one_picture_a_class_there_is_no_spread() -> None:
     assert tensors["count"].tolist() == [1, 1]
     assert tensors["a.mean"].tolist() == [[3, 4], [1, 2]]
     assert ClassStatistics([1, 2]).as_tensors()["count"].tolist() == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize(("pictures", "groups"), [((40, 24, 17), 8), ((5, 5, 5), 5), ((40, 9, 3), 3), ((2, 12, 2), 2)])
+def test_groups_are_the_means_of_the_pictures_dealt_out_in_turn(
+    pictures: tuple[int, ...], groups: int, size: int
+) -> None:
+    random = np.random.default_rng(3)
+    targets = random.permutation(np.repeat([1, 4, 8], pictures))
+    values = random.normal(size=(len(targets), 5)).astype(np.float32) + 100
+    found = measure_statistics(targets, values, size)["a.groups"]
+    assert (found.shape, found.dtype) == ((3, groups, 5), np.float32)
+    for row, target in enumerate([1, 4, 8]):
+        of_class = values[targets == target].astype(np.float64)
+        # To eight first, then, where a class has fewer, these to as many as there are.
+        group = np.arange(len(of_class)) % 8 % groups
+        wanted = [of_class[group == number].mean(0) for number in range(groups)]
+        np.testing.assert_allclose(found[row], wanted, rtol=1e-6)
+
+
+def test_without_several_pictures_of_every_class_there_are_no_groups() -> None:
+    values = np.ones((5, 3), np.float32)
+    assert "a.groups" not in measure_statistics(np.array([1, 1, 1, 2, 1]), values, 2)
+    assert "a.groups" in measure_statistics(np.array([1, 2, 1, 2, 1]), values, 2)
+
+
+def test_the_average_picture_has_no_groups() -> None:
+    statistics = ClassStatistics([0])
+    for _ in range(3):
+        statistics.update([0], {"pixels": np.ones((1, 4), np.float32), "logits": np.ones((1, 2), np.float32)})
+    assert set(statistics.as_tensors()) == {
+        "count", "pixels.mean", "pixels.std", "logits.mean", "logits.std", "logits.groups",
+    }  # fmt: skip

@@ -1,21 +1,43 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist, squareform
-from scipy.stats import pearsonr, zscore
+from scipy.spatial.distance import cdist, pdist, squareform
+from scipy.stats import kendalltau, pearsonr, spearmanr, zscore
 from sklearn.neighbors import NearestNeighbors
+from torch import Tensor, nn
 
 from analysis.agreement import (
+    SEED,
     Candidate,
+    Relation,
     chance_precision,
     choose_default,
+    compare_paths,
     compare_synsets,
+    find_classifier,
+    measure_agreement,
+    measure_animals,
+    measure_controls,
+    measure_untrained,
+    path_similarity,
     pearson_with_wordnet,
+    permute_classes,
     precision_at,
+    relate,
+    take_rows,
     wu_palmer,
 )
-from analysis.categories import Synset, find_group, load_synsets
+from analysis.atlas import load_atlas
+from analysis.categories import Synset, find_group, load_categories, load_synsets
 from analysis.space import FeatureSpace
+from inputgen import network as networks
+from inputgen.errors import UserError
+from inputgen.network import Network
+from tests.conftest import TINY_CLASSES, AtlasFactory
 
 
 def make_space(vectors: object, layer: str) -> FeatureSpace:
@@ -261,3 +283,221 @@ def test_a_space_that_follows_the_tree_correlates_with_it() -> None:
 def test_where_all_pairs_are_alike_nothing_correlates() -> None:
     assert pearson_with_wordnet(make_space(np.ones((5, 3)), "logits")) == 0
     assert pearson_with_wordnet(make_space(np.eye(2), "logits")) == 0
+
+
+def test_path_similarity_by_hand() -> None:
+    # r: a (b, c (d)), e; and x below both d and e
+    tree = make_tree(r="", a="r", b="a", c="a", d="c", e="r", x="de")
+    steps = [("b", "d", 3), ("b", "e", 3), ("d", "e", 4), ("a", "d", 2), ("x", "e", 1), ("x", "b", 4), ("x", "r", 2)]
+    for one, other, count in steps:
+        value = pytest.approx(1 / (1 + count))
+        assert compare_paths([one, other], tree).tolist() == [[1, value], [value, 1]]
+    assert compare_paths(["a", "b"], make_tree(r="", s="", a="r", b="s")).tolist() == [[1, 0], [0, 1]]
+    assert compare_paths([], {}).shape == (0, 0)
+
+
+def test_path_similarity_of_dog_and_cat_is_the_published_one() -> None:
+    dog, cat = "n02084071", "n02121620"
+    assert compare_paths([dog, cat], load_synsets())[0, 1] == pytest.approx(0.2)
+
+
+def test_path_similarity_of_all_classes() -> None:
+    matrix = path_similarity(range(1000))
+    assert (matrix == matrix.T).all()
+    assert (np.diag(matrix) == 1).all()
+    assert matrix[np.triu_indices(1000, 1)].max() <= 1 / 2
+    # Egyptian cat and tabby are both domestic cats; a kit fox is a fox.
+    tabby, egyptian = (find_group(name).indices[0] for name in ("tabby", "Egyptian cat"))
+    assert matrix[tabby, egyptian] == pytest.approx(1 / 3)
+
+
+def make_matrix(size: int, seed: int) -> NDArray[np.float64]:
+    return np.asarray(squareform(np.random.default_rng(seed).normal(size=size * (size - 1) // 2)))
+
+
+def test_relations_equal_scipys() -> None:
+    index = np.arange(0, 1000, 25)
+    kinship = wu_palmer(index)
+    likenesses = [make_matrix(40, 1), kinship**3 + 0.1 * make_matrix(40, 2)]
+    kin = squareform(kinship, checks=False)
+    for likeness, found in zip(likenesses, relate(likenesses, kinship, permutations=19), strict=True):
+        alike = squareform(likeness, checks=False)
+        assert found.pearson == pytest.approx(pearsonr(alike, kin).statistic)
+        assert found.spearman == pytest.approx(spearmanr(alike, kin).statistic)
+        assert found.kendall == pytest.approx(kendalltau(alike, kin).statistic)
+
+
+def test_permutations_by_hand() -> None:
+    kinship, likenesses = make_matrix(7, 3), [make_matrix(7, seed) for seed in range(4, 9)]
+    rng = np.random.default_rng(SEED)
+    orders = [rng.permutation(7) for _ in range(99)]
+    for likeness, p in zip(likenesses, permute_classes(likenesses, kinship, permutations=99), strict=True):
+        pairs = np.triu_indices(7, 1)
+        reached = [pearsonr(likeness[pairs], kinship[np.ix_(order, order)][pairs]).statistic for order in orders]
+        as_high = sum(value >= pearsonr(likeness[pairs], kinship[pairs]).statistic for value in reached)
+        assert p == (1 + as_high) / 100
+
+
+def test_the_least_and_the_greatest_p() -> None:
+    matrix = make_matrix(20, 10)
+    assert permute_classes([matrix, -matrix, np.ones((20, 20))], matrix, permutations=99) == [0.01, 1.0, 1.0]
+    constant = relate([np.ones((20, 20))], matrix, permutations=9)
+    assert constant == [Relation(0, 0, 0, 1)]
+    assert relate([np.ones((1, 1))], np.ones((1, 1)), permutations=9) == [Relation(0, 0, 0, 1)]
+
+
+def test_agreement_of_layers_and_metrics() -> None:
+    rng = np.random.default_rng(13)
+    index = np.sort(rng.choice(1000, size=40, replace=False))
+    spaces = [
+        FeatureSpace(rng.normal(size=(40, size)).astype(np.float32), index, "tiny", "ab12", layer, "drawn")
+        for layer, size in (("blocks.1", 4), ("logits", 9))
+    ]
+    told: list[tuple[str, int, int]] = []
+    found = measure_agreement(
+        spaces, metrics=["euclidean", "cosine"], permutations=9, on_progress=lambda *what: told.append(what)
+    )
+    assert [(one.layer, one.features, one.metric) for one in found] == [
+        ("blocks.1", 4, "euclidean"), ("blocks.1", 4, "cosine"), ("logits", 9, "euclidean"), ("logits", 9, "cosine"),
+    ]  # fmt: skip
+    assert told == [("measuring", done, 4) for done in (1, 2, 3, 4)]
+    cosine = 1 - pdist(spaces[1].vectors.astype(np.float64), "cosine")
+    wanted = pearsonr(cosine, squareform(wu_palmer(index), checks=False)).statistic
+    assert found[3].wu_palmer.pearson == pytest.approx(wanted)
+    wanted = spearmanr(cosine, squareform(path_similarity(index), checks=False)).statistic
+    assert found[3].path.spearman == pytest.approx(wanted)
+    half = pdist(spaces[0].vectors[1::2].astype(np.float64))
+    wanted = pearsonr(-half, squareform(wu_palmer(index[1::2]), checks=False)).statistic
+    assert found[0].reported == pytest.approx(wanted)
+    labels = [load_categories()[one].super_group for one in index]
+    assert found[0].precision == precision_at(measure(spaces[0].vectors.astype(np.float64)), labels)
+    assert found[0].chance == chance_precision(labels)
+    assert measure_agreement([]) == []
+
+
+def test_agreement_of_what_does_not_fit() -> None:
+    one = make_space(np.eye(4), "logits")
+    with pytest.raises(ValueError, match="not of the same classes"):
+        measure_agreement([one, take_rows(one, np.array([0, 1, 3]))])
+    with pytest.raises(UserError, match="unknown metric 'taxi'"):
+        measure_agreement([one], metrics=["taxi"])
+
+
+def test_rows_take_their_groups_along() -> None:
+    vectors = np.arange(12, dtype=np.float32).reshape(4, 3)
+    space = FeatureSpace(vectors, np.arange(4), "tiny", "", "logits", "drawn", groups=np.stack([vectors] * 2, axis=1))
+    taken = take_rows(space, np.array([3, 0]))
+    assert taken.index.tolist() == [3, 0]
+    assert taken.vectors.tolist() == vectors[[3, 0]].tolist()
+    assert taken.groups is not None
+    assert taken.groups[0].tolist() == [[9, 10, 11], [9, 10, 11]]
+
+
+def test_telling_animals_by_hand() -> None:
+    names = ("tabby", "Siamese cat", "dalmatian", "airliner", "warplane")
+    indices = sorted(find_group(name).indices[0] for name in names)
+    found = measure_animals(indices, permutations=9)
+    animal = np.array([True, True, True, False, False])
+    alike = squareform((animal[:, None] == animal).astype(float), checks=False)
+    assert found.wu_palmer.pearson == pytest.approx(
+        pearsonr(alike, squareform(wu_palmer(indices), checks=False)).statistic
+    )
+    # Of the animals the cats find a cat among two others, the dog none; the vehicles find each other.
+    assert found.precision == pytest.approx((1 / 2 + 1 / 2 + 0 + 1 + 1) / 5)
+
+
+def test_telling_animals_is_no_small_thing() -> None:
+    found = measure_animals(range(1000), permutations=1)
+    assert found.wu_palmer.pearson == pytest.approx(0.666, abs=5e-4)
+    assert found.precision < 0.2
+
+
+class Tiny(nn.Module):
+    """Three blocks, the last a batch norm of six maps, and a classifier of ten classes; one head does not run."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.BatchNorm2d(6))
+        self.classifier = head
+        self.auxiliary = nn.Linear(6, 10)
+        self.token = nn.Parameter(torch.ones(10))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        maps = self.blocks(pictures).mean((2, 3), keepdim=True)
+        convolved = isinstance(self.classifier, nn.Conv2d)
+        logits: Tensor = self.classifier(maps if convolved else maps.flatten(1)).flatten(1)
+        return logits + self.token
+
+
+def make_network(head: nn.Module) -> Network:
+    return Network(
+        name="tiny", module=Tiny(head).eval().requires_grad_(False), input_size=8, resize=8, interpolation="bilinear",
+        mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.5), minimum_size=1, class_count=10, layers=("blocks.2",),
+        weights_hash="0" * 64, device=torch.device("cpu"), folds=(), overwritten=frozenset(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("head", [nn.Linear(6, 10), nn.Conv2d(6, 10, 1)], ids=["linear", "convolution"])
+def test_the_classifier_is_the_last_layer_that_runs(head: nn.Module) -> None:
+    found = find_classifier(make_network(head), [2, 5, 9])
+    assert found.index.tolist() == [2, 5, 9]
+    assert isinstance(head.weight, Tensor)
+    assert found.vectors.tolist() == head.weight.flatten(1)[[2, 5, 9]].tolist()
+    assert (found.network, found.layer, found.standardised) == ("tiny", "classifier weights", False)
+
+
+def test_a_network_without_a_classifier() -> None:
+    with pytest.raises(UserError, match="tiny has no last layer"):
+        find_classifier(make_network(nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.ConstantPad1d((0, 5), 0))), [0])
+
+
+def test_the_untrained_network(tiny_atlas: AtlasFactory) -> None:
+    atlas, network = load_atlas(tiny_atlas()), make_network(nn.Linear(6, 10))
+    before = {name: value.clone() for name, value in network.module.state_dict().items()}
+    told: list[tuple[str, int, int]] = []
+    found = measure_untrained(atlas, network, on_progress=lambda *what: told.append(what))
+    assert all(torch.equal(value, before[name]) for name, value in network.module.state_dict().items())
+    assert not any(part.training for part in network.module.modules())
+    assert told[-1] == ("untrained", len(TINY_CLASSES), len(TINY_CLASSES))
+    assert [(space.layer, space.vectors.shape) for space in found] == [("blocks.2", (60, 6)), ("logits", (60, 10))]
+    assert (found[0].network, found[0].weights, found[0].index.tolist()) == ("tiny, untrained", "", TINY_CLASSES)
+
+    # 32 of the 60 pictures are one batch: over these, what a batch norm gives has mean 0.
+    seen = np.random.default_rng(SEED).permutation(60)[:32]
+    assert np.abs(found[0].vectors[seen].mean(axis=0)).max() < 1e-4
+    assert np.abs(found[0].vectors.std(axis=0)).min() > 0.1
+
+    again = measure_untrained(atlas, network, on_progress=lambda *_: None)
+    assert all((one.vectors == other.vectors).all() for one, other in zip(found, again, strict=True))
+    other = measure_untrained(atlas, network, seed=1, on_progress=lambda *_: None)
+    assert np.abs(found[0].vectors - other[0].vectors).max() > 0.1
+
+
+def test_controls(tiny_atlas: AtlasFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    classes = list(range(10))
+    network = make_network(nn.Linear(6, 10))
+    asked: list[tuple[object, ...]] = []
+
+    def load(name: str, *, weights: Path | None, device: str, fold: bool) -> Network:
+        asked.append((name, weights, device, fold))
+        return network
+
+    monkeypatch.setattr(networks, "load_network", load)
+    atlas = load_atlas(tiny_atlas(classes=classes))
+    found = measure_controls(atlas, metrics=["euclidean"], on_progress=lambda *_: None)
+    assert asked == [("tiny", None, "auto", False)]
+    assert [one.metric for one in found["weights"]] == ["cosine"]
+    rows = network.module.get_parameter("classifier.weight").numpy().astype(np.float64)
+    wanted = pearsonr(1 - pdist(rows, "cosine"), squareform(wu_palmer(classes), checks=False)).statistic
+    assert found["weights"][0].wu_palmer.pearson == pytest.approx(wanted, abs=1e-6)
+    spaces = measure_untrained(atlas, network, on_progress=lambda *_: None)
+    wanted = pearsonr(
+        -pdist(zscore(spaces[0].vectors.astype(np.float64))), squareform(wu_palmer(classes), checks=False)
+    ).statistic
+    assert found["untrained"][0].wu_palmer.pearson == pytest.approx(wanted, abs=1e-5)
+
+    photographs = load_atlas(tiny_atlas(classes=classes, pictures=False))
+    assert list(measure_controls(photographs, on_progress=lambda *_: None)) == ["weights"]
+    network = replace(network, weights_hash="f" * 64)
+    with pytest.raises(UserError, match="made with other weights of tiny"):
+        measure_controls(atlas, on_progress=lambda *_: None)

@@ -143,7 +143,7 @@ def test_an_atlas_says_how_it_was_made(unbroken: Path) -> None:
     assert manifest.classes == CLASSES
     assert manifest.seeds == SEEDS
     assert Recipe.from_dict(manifest.recipe or {}) == RECIPE
-    assert manifest.layers == {"pixels": 3072, "stem": 8, "logits": 1000}
+    assert manifest.layers == {"pixels": 768, "stem": 8, "logits": 1000}
     assert manifest.default_layer in manifest.layers
     assert {"torch", "numpy", "kinscape"} <= set(manifest.versions)
     assert manifest.skipped == {}
@@ -178,6 +178,21 @@ def test_the_features_are_the_means_over_a_classs_pictures(unbroken: Path) -> No
     assert atlas.counts().tolist() == [2] * len(CLASSES)
 
 
+def test_the_default_layer_has_the_pictures_in_groups(unbroken: Path) -> None:
+    atlas = load_atlas(unbroken)
+    layer = atlas.manifest.default_layer
+    found = measure_tensors(NETWORK, read_pictures(unbroken, list_paths()), [layer])[layer]
+    raw = atlas.space(standardised=False)
+    assert raw.groups is not None
+    # One picture a group: that of each seed.
+    np.testing.assert_allclose(raw.groups.swapaxes(0, 1), found.reshape(2, len(CLASSES), -1), rtol=2e-3, atol=1e-4)
+    groups = atlas.space().groups
+    assert groups is not None
+    np.testing.assert_array_equal(groups, raw.scale(raw.groups))
+    others = [name for name in atlas.manifest.layers if name != layer]
+    assert [atlas.space(name).groups for name in others] == [None] * len(others)
+
+
 def test_every_layer_has_its_maps(unbroken: Path) -> None:
     atlas = load_atlas(unbroken)
     for layer in atlas.manifest.layers:
@@ -198,7 +213,7 @@ def test_progress_is_told_from_the_start_to_the_end(tmp_path: Path) -> None:
     assert list(told) == ["drawing", "measuring", "mapping"]
     assert told["drawing"] == [(0, count), *((done, count) for done in (*range(8, count, 8), count))]
     assert told["measuring"][-1] == (count, count)
-    assert told["mapping"] == [(1, 3), (2, 3), (3, 3)]
+    assert told["mapping"] == [(0, 1), (1, 1)]
     told.clear()
     make(tmp_path, on_progress=listen)
     assert told["drawing"] == [(count, count)]
@@ -234,13 +249,13 @@ def test_drawing_goes_on_where_it_was_stopped(unbroken: Path, tmp_path: Path, mo
     assert kept == set(list_paths()[:8])  # the group that was begun is drawn again as a whole
 
 
-@pytest.mark.parametrize("step", ["measure_files", "save_features", "project", "save_table", "save_manifest"])
+@pytest.mark.parametrize("step", ["measure_files", "save_features", "project_layers", "save_table", "save_manifest"])
 def test_measuring_goes_on_where_it_was_stopped(
     unbroken: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     before = stamp(copy)
     with monkeypatch.context() as patch:
-        patch.setattr(build, step, stop_at({"save_manifest": 3, "project": 2}.get(step, 1), getattr(build, step)))
+        patch.setattr(build, step, stop_at({"save_manifest": 3}.get(step, 1), getattr(build, step)))
         with pytest.raises(KeyboardInterrupt):
             make(copy)
     with pytest.raises(UserError, match="is half-built"):  # although it was finished before
@@ -669,3 +684,57 @@ def test_a_gpu_climbs_as_many_groups_as_fit(monkeypatch: pytest.MonkeyPatch) -> 
     assert drawn == [(2, 4)]
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (100, 200_000))
     assert find_batch(on_gpu, RECIPE.take(99), group) == 1
+
+
+def test_features_only_keeps_the_means_of_its_layers_and_no_pictures(unbroken: Path, tmp_path: Path) -> None:
+    whole, kept = load_atlas(unbroken), make(tmp_path / "atlas", features_only=("stem",))
+    default = whole.manifest.default_layer
+    assert list(kept.manifest.layers) == [layer for layer in whole.manifest.layers if layer in ("stem", default)]
+    assert kept.manifest.features_only
+    assert set(read_all(kept.folder)) == {MANIFEST, FEATURES, PICTURES, PROJECTIONS}
+    assert len(kept.pictures) == 0
+    for layer in kept.manifest.layers:
+        np.testing.assert_array_equal(kept.space(layer).vectors, whole.space(layer).vectors)
+        np.testing.assert_array_equal(kept.projection(layer, method="pca"), whole.projection(layer, method="pca"))
+    np.testing.assert_array_equal(kept.counts(), whole.counts())
+    with pytest.raises(UserError, match="keeps no pictures"):
+        kept.pictures_of("class")
+
+
+def test_an_atlas_of_features_only_is_not_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "atlas"
+    make(folder, features_only=("stem",))
+    before = read_all(folder)
+    monkeypatch.setattr(build, "draw", lambda *_, **__: pytest.fail("it is drawn already"))
+    make(folder)
+    assert read_all(folder) == before
+    with pytest.raises(UserError, match="keeps features only"):
+        make(folder, kinds=("opposite",))
+
+
+def test_a_run_stopped_before_the_pictures_went_measures_them_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "atlas"
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "save_table", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            make(folder, features_only=("stem",))
+    assert len(stamp(folder)) == len(list_paths())
+    assert make(folder, features_only=("stem",)).manifest.features_only
+    assert stamp(folder) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"features_only": ("stern",)}, "has no layer 'stern'; it has: pixels, stem, logits"),
+        ({"features_only": ("stem",), "kinds": ("opposite",)}, "holds classes; leave out --kinds"),
+    ],
+)
+def test_what_features_only_cannot_be_is_told_before_anything_is_drawn(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        make(tmp_path / "atlas", **options)
+    assert not (tmp_path / "atlas").exists()

@@ -1,4 +1,7 @@
+import dataclasses
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,11 +9,14 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from scipy.stats import ttest_1samp, ttest_ind
 
-from analysis.categories import Group, load_categories
-from analysis.closer import find_closer, jackknife_interval
+from analysis.agreement import wu_palmer
+from analysis.atlas import Atlas, load_atlas
+from analysis.categories import Group, find_group, load_categories
+from analysis.closer import ask_wordnet, collect_votes, find_closer, jackknife_interval
 from analysis.distances import METRICS, distances_between
 from analysis.space import FeatureSpace
 from inputgen.errors import UserError
+from tests.conftest import write_atlas
 
 
 def make_space(vectors: object, index: object) -> FeatureSpace:
@@ -22,6 +28,10 @@ def make_space(vectors: object, index: object) -> FeatureSpace:
         layer="blocks.1",
         source="drawn",
     )
+
+
+def add_groups(space: FeatureSpace, groups: object) -> FeatureSpace:
+    return dataclasses.replace(space, groups=np.asarray(groups, dtype=np.float32))
 
 
 def make_group(word: str, *indices: int) -> Group:
@@ -55,7 +65,8 @@ def test_a_clear_answer_in_words() -> None:
     assert answer.interval is not None
     assert answer.sentence == (
         "cat is closer to fox than to wolf: distance 2 to fox, 10 to wolf; margin 8 (positive: fox is "
-        f"closer), 95 % interval {answer.interval[0]:.3g} to {answer.interval[1]:.3g}."
+        f"closer), 95 % interval {answer.interval[0]:.3g} to {answer.interval[1]:.3g}, resampling the members of "
+        "cat, fox and wolf."
     )
 
 
@@ -83,7 +94,8 @@ def test_too_close_to_call() -> None:
         "Too close to call whether cat is closer to fox or to wolf: distance 2 to fox, 2.5 to wolf; margin "
         "0.5 (positive: fox is closer), 95 % interval -"
     )
-    assert answer.sentence.endswith(", which holds zero.")
+    assert answer.sentence.endswith(", which holds zero, resampling the members of fox and wolf, cat taken as given.")
+    assert answer.resampled == {"cat": "nothing", "fox": "members", "wolf": "members"}
 
 
 def test_with_nothing_to_resample_there_is_no_interval_and_the_answer_says_so() -> None:
@@ -93,8 +105,9 @@ def test_with_nothing_to_resample_there_is_no_interval_and_the_answer_says_so() 
     assert answer.answer == "red fox"
     assert answer.sentence == (
         "tabby is closer to red fox than to timber wolf: distance 2 to red fox, 9.6 to timber wolf; "
-        "margin 7.6 (positive: red fox is closer). With one class a side there is nothing to resample, so "
-        "there is no interval: this is a single comparison without a measure of certainty."
+        "margin 7.6 (positive: red fox is closer). With one class a side, and its pictures not told apart here, "
+        "there is nothing to resample, so there is no interval: this is a single comparison without a measure of "
+        "certainty."
     )
     assert find_closer(LINE, tabby, timber, red, metric="cityblock").answer == "red fox"
 
@@ -115,6 +128,7 @@ def test_json_has_the_promised_keys() -> None:
         "distances",
         "margin",
         "interval",
+        "resampled",
         "layer",
         "metric",
         "network",
@@ -269,3 +283,151 @@ def test_the_interval_holds_the_true_margin_as_often_as_it_says(
         assert interval is not None
         held += interval[0] <= to_c - to_b <= interval[1]
     assert 0.92 <= held / repeats <= 0.99
+
+
+def test_a_single_class_has_its_pictures_resampled() -> None:
+    # A and C do not vary, so the margin is 20 - B, and its interval Student's of B's groups of pictures.
+    pictures = [3.0, 4.5, 5.0, 7.0, 7.5]
+    groups = [[[-65536.0]] * 5, [[value] for value in pictures], [[20.0]] * 5]
+    space = add_groups(make_space(np.mean(groups, axis=1), [10, 20, 25]), groups)
+    answer = find_closer(space, *SINGLE, metric="euclidean")
+    mean = ttest_1samp(pictures, 0).confidence_interval()
+    assert answer.interval == pytest.approx((20 - mean.high, 20 - mean.low), abs=1e-4)
+    assert answer.resampled == {"a": "pictures", "b": "pictures", "c": "pictures"}
+    assert answer.sentence.endswith(", resampling the pictures of a, b and c.")
+
+
+def test_groups_of_unequal_size_are_resampled_about_the_classs_mean() -> None:
+    # Of 3 pictures 0, 0 and 3 the first group has two: the mean is 1, that of the groups 1.5.
+    space = make_space([[1.0], [5.0], [-9.0]], [10, 20, 25])
+    skewed = add_groups(space, [[[0.0], [3.0]], [[5.0], [5.0]], [[-9.0], [-9.0]]])
+    even = add_groups(space, [[[-0.5], [2.5]], [[5.0], [5.0]], [[-9.0], [-9.0]]])
+    answers = [find_closer(one, *SINGLE, metric="euclidean") for one in (skewed, even)]
+    assert answers[0] == answers[1]
+    assert answers[0].margin == pytest.approx(10 - 4)
+
+
+def test_where_members_are_resampled_their_pictures_are_not_counted_again() -> None:
+    rng = np.random.default_rng(3)
+    groups = LINE.vectors[:, None] + rng.normal(size=(7, 4, 1))
+    told = find_closer(add_groups(LINE, groups), A, B, C, metric="euclidean")
+    assert told == find_closer(LINE, A, B, C, metric="euclidean")
+
+
+def test_members_and_pictures_can_be_resampled_in_one_answer() -> None:
+    groups = LINE.vectors[:, None] + np.array([[-0.1], [0.1]])
+    answer = find_closer(add_groups(LINE, groups), SINGLE[0], B, C, metric="euclidean")
+    assert answer.resampled == {"a": "pictures", "fox": "members", "wolf": "members"}
+    assert ", resampling the members of fox and wolf, the pictures of a." in answer.sentence
+
+
+def mix_features(rng: np.random.Generator, d: int) -> NDArray[np.float64]:
+    """Give a (d, d) map that makes noise of few directions: the k-th is as long as 1 / k, the mean square is 1."""
+    mix: NDArray[np.float64] = rng.normal(size=(d, d)) / np.arange(1, d + 1)[:, None]
+    mix *= np.sqrt(d / (mix**2).sum())
+    return mix
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("correlated", [False, True], ids=["independent", "correlated"])
+@pytest.mark.parametrize(("members", "groups"), [((1, 1, 1), 4), ((1, 1, 1), 8), ((5, 1, 4), 4)])
+def test_pictures_and_members_together_hold_the_true_margin_as_often_as_said(
+    members: tuple[int, ...], groups: int, correlated: bool, metric: str
+) -> None:
+    rng, d = np.random.default_rng(7), 40
+    mix = mix_features(rng, d) if correlated else np.eye(d)
+    directions = rng.normal(size=(3, d))
+    centres = directions / np.linalg.norm(directions, axis=1, keepdims=True) * [[4.0], [6.0], [7.0]]
+    to_b, to_c = distances_between(centres[:1], centres[1:], metric)[0]
+    index = np.split(np.arange(sum(members)), np.cumsum(members)[:-1])
+    words = [make_group(word, *indices.tolist()) for word, indices in zip("abc", index, strict=True)]
+    repeats, held = 600, 0
+    for _ in range(repeats):
+        # Of a group members differ, and each has the noise of its own pictures; a single class has only that.
+        own = [
+            centre + (rng.normal(size=(count, d)) @ mix if count > 1 else np.zeros((1, d)))
+            for centre, count in zip(centres, members, strict=True)
+        ]
+        pictures = np.concatenate(own)[:, None] + rng.normal(size=(sum(members), groups, d)) @ mix
+        space = add_groups(make_space(pictures.mean(1), np.arange(sum(members))), pictures)
+        interval = find_closer(space, words[0], words[1], words[2], metric=metric).interval
+        assert interval is not None
+        held += interval[0] <= to_c - to_b <= interval[1]
+    assert 0.92 <= held / repeats <= 0.995
+
+
+def test_of_equal_distances_few_are_called() -> None:
+    rng, d, groups, repeats, called = np.random.default_rng(8), 30, 8, 800, 0
+    centres = np.zeros((3, d))
+    centres[1, 0] = centres[2, 1] = 6
+    for _ in range(repeats):
+        pictures = centres[:, None] + rng.normal(size=(3, groups, d))
+        space = add_groups(make_space(pictures.mean(1), [10, 20, 25]), pictures)
+        called += find_closer(space, *SINGLE, metric="euclidean").answer is not None
+    assert 0.01 <= called / repeats <= 0.06
+
+
+def open_another(folder: Path, **options: Any) -> Atlas:
+    return load_atlas(write_atlas(folder, **options))
+
+
+CATS, FOXES, WOLVES = (find_group(word) for word in ("cat", "fox", "wolf"))
+
+
+def test_layers_metrics_and_networks_vote(tmp_path: Path) -> None:
+    first, second = open_another(tmp_path / "one"), open_another(tmp_path / "two", network="huge")
+    votes = collect_votes(
+        first, CATS, FOXES, WOLVES, layer="blocks.2", metric="cityblock", standardised=False, networks=(first, second)
+    )
+    assert [(vote.by, vote.voter) for vote in votes] == [
+        *(("layer", layer) for layer in ("blocks.2", "logits")),
+        *(("metric", metric) for metric in METRICS),
+        *(("network", network) for network in ("tiny", "huge")),
+    ]
+    asked = [
+        *((first.space(layer, standardised=False), "cityblock") for layer in ("blocks.2", "logits")),
+        *((first.space("blocks.2", standardised=False), metric) for metric in METRICS),
+        *((atlas.space(), "euclidean") for atlas in (first, second)),
+    ]
+    for vote, (space, metric) in zip(votes, asked, strict=True):
+        found = find_closer(space, CATS, FOXES, WOLVES, metric=metric)
+        assert (vote.answer, vote.margin, vote.interval) == (found.answer, found.margin, found.interval)
+    assert len({vote.margin for vote in votes}) == 7  # cityblock comes twice, and the networks' numbers are the same
+    record = votes[0].as_json()
+    assert list(record) == ["by", "voter", "answer", "margin", "interval"]
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_a_network_that_lacks_the_classes_has_no_vote(tmp_path: Path) -> None:
+    first, second = open_another(tmp_path / "one"), open_another(tmp_path / "two", classes=[0, 1, 277, 281])
+    votes = collect_votes(first, CATS, FOXES, WOLVES, layer="logits", metric="cosine", networks=(first, second))
+    assert [vote.voter for vote in votes[-2:]] == ["tiny (one)", "tiny (two)"]
+    assert votes[-2].margin is not None
+    assert (votes[-1].answer, votes[-1].margin, votes[-1].interval) == (None, None, None)
+    assert votes[-1].error.startswith("this space of 4 classes lacks timber wolf,")
+    assert votes[-1].as_json()["error"] == votes[-1].error
+
+
+def test_wordnets_verdict_is_the_mean_similarity_of_the_classes_compared() -> None:
+    space = make_space(np.random.default_rng(0).normal(size=(6, 4)), [277, 278, 269, 281, 282, 404])
+    airliner = find_group("airliner")
+    kinship = ask_wordnet(find_closer(space, CATS, FOXES, airliner, metric="euclidean"))
+    similarity = wu_palmer([281, 282, 277, 278, 404])
+    to_foxes, to_airliner = similarity[:2, 2:4].mean(), similarity[:2, 4].mean()
+    assert kinship.similarities == pytest.approx({"fox": to_foxes, "airliner": to_airliner}, rel=1e-12)
+    assert kinship.answer == "fox"
+    assert kinship.sentence == (
+        "WordNet: nearer to fox, by the mean Wu-Palmer similarity of the classes: "
+        f"{to_foxes:.3f} to fox, {to_airliner:.3f} to airliner"
+    )
+    turned = ask_wordnet(find_closer(space, CATS, airliner, FOXES, metric="euclidean"))
+    assert (turned.answer, turned.similarities) == (kinship.answer, kinship.similarities)
+
+
+def test_what_is_as_near_in_wordnet_is_told() -> None:
+    space = make_space(np.eye(3), [281, 277, 269])
+    tabby, red, timber = (find_group(word) for word in ("tabby", "red fox", "timber wolf"))
+    kinship = ask_wordnet(find_closer(space, tabby, red, timber, metric="euclidean"))
+    assert kinship.answer is None
+    assert kinship.similarities["red fox"] == kinship.similarities["timber wolf"]
+    assert kinship.sentence.startswith("WordNet: as near to both, by the mean Wu-Palmer similarity of the classes: 0.7")

@@ -1,10 +1,13 @@
 import warnings
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, squareform
 
-from analysis.distances import METRICS, distance_matrix, distances_between
+from analysis.categories import load_categories
+from analysis.distances import METRICS, DistanceMatrix, distance_matrix, distances_between
 from analysis.space import FeatureSpace
 from inputgen.errors import UserError
 
@@ -107,3 +110,92 @@ def test_an_unknown_metric_is_told_the_choices() -> None:
     assert str(caught.value) == wanted
     with pytest.raises(UserError, match="unknown metric 'l2'"):
         distance_matrix(make_space([[0.0]]), "l2")
+
+
+MATRIX = distance_matrix(make_space(np.random.default_rng(3).normal(size=(6, 4))), "cityblock")
+BROUGHT = MATRIX.values
+
+
+def test_condensed_pairs_and_frame_are_in_scipys_order() -> None:
+    condensed = MATRIX.to_condensed()
+    np.testing.assert_array_equal(condensed, BROUGHT[np.triu_indices(6, k=1)])
+    np.testing.assert_array_equal(squareform(condensed), BROUGHT)
+    names = [load_categories()[index].name for index in range(100, 106)]
+    wnids = [load_categories()[index].wnid for index in range(100, 106)]
+    pairs = MATRIX.to_pairs()
+    assert list(pairs.columns) == ["a", "b", "distance", "wnid_a", "wnid_b"]
+    assert list(zip(pairs["a"], pairs["b"], strict=True)) == list(combinations(names, 2))
+    assert list(zip(pairs["wnid_a"], pairs["wnid_b"], strict=True)) == list(combinations(wnids, 2))
+    np.testing.assert_array_equal(pairs["distance"], condensed)
+    frame = MATRIX.to_frame()
+    assert (frame.index.name, frame.columns.name) == ("a", "b")  # the dimensions of xarray.DataArray(frame)
+    assert frame.index.tolist() == frame.columns.tolist() == names
+    assert MATRIX.to_frame("wnid").index.tolist() == wnids
+    assert frame.loc[names[1], names[4]] == BROUGHT[1, 4]
+    assert frame.attrs == pairs.attrs == {
+        "network": "tiny", "weights": "ab12", "layer": "logits", "metric": "cityblock", "standardised": True,
+        "source": "drawn", "recipe": "",
+    }  # fmt: skip
+    frame.iloc[:] = 7
+    np.testing.assert_array_equal(MATRIX.values, BROUGHT)
+
+
+def test_distances_from_elsewhere() -> None:
+    frame = MATRIX.to_frame("wnid")
+    attrs: Any = frame.attrs
+    back = DistanceMatrix.from_frame(frame, **attrs)
+    np.testing.assert_array_equal(back.values, BROUGHT)
+    np.testing.assert_array_equal(back.index, MATRIX.index)
+    assert back.describe() == MATRIX.describe()
+    turned = DistanceMatrix.from_frame(frame.iloc[:, ::-1], metric="people")
+    np.testing.assert_array_equal(turned.values, BROUGHT)
+    assert turned.describe() == {
+        "network": "", "weights": "", "layer": "", "metric": "people", "standardised": False, "source": "",
+        "recipe": "",
+    }  # fmt: skip
+    condensed = DistanceMatrix.from_frame(MATRIX.to_condensed().tolist(), range(100, 106), metric="people")
+    np.testing.assert_array_equal(condensed.values, BROUGHT)
+    assert condensed.values.dtype == np.float64
+
+
+def test_rounding_of_distances_from_elsewhere_is_removed() -> None:
+    noisy = BROUGHT + np.random.default_rng(4).uniform(-1e-7, 1e-7, size=(6, 6)) * BROUGHT.max()
+    noisy[0, 1] = noisy[1, 0] = -1e-7 * BROUGHT.max()
+    values = DistanceMatrix.from_frame(noisy, range(6), metric="float32").values
+    assert values[0, 1] == 0
+    assert (values == values.T).all()
+    assert (np.diag(values) == 0).all()
+    np.testing.assert_allclose(values[2:], BROUGHT[2:], atol=2e-7 * BROUGHT.max())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([[0, -1], [-1, 0]], "the distance from tench to goldfish, -1, is negative; give distances, which grow as "),
+        ([[0, 1], [1, 0.5]], "the distance from goldfish to goldfish, 0.5, is not zero; a class is no way from itself"),
+        (
+            [[0, 1], [1.5, 0]],
+            "the distance from tench to goldfish, 1, is not the one back; give a symmetric matrix, as",
+        ),
+        ([[0, np.nan], [np.nan, 0]], "a value in the row of tench is NaN or infinite; give finite numbers"),
+        ([np.inf], "a value is NaN or infinite; give finite numbers"),
+        ([1, 2], "distances of shape (2,) do not fit 2 labels; give (2, 2), or condensed (1,)"),
+        ([[0, 1]], "distances of shape (1, 2) do not fit 2 labels; give (2, 2), or condensed (1,)"),
+        ([], "a table of shape (0,) with 2 labels holds nothing; give a row or more"),
+    ],
+)
+def test_what_is_no_distance_matrix_is_refused(values: object, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        DistanceMatrix.from_frame(np.array(values, dtype=np.float64), ["tench", "goldfish"], metric="people")
+    assert str(caught.value).startswith(message)
+
+
+def test_columns_of_other_classes_are_refused() -> None:
+    frame = MATRIX.to_frame()
+    with pytest.raises(UserError, match="the columns are of other classes than the rows; give a square frame"):
+        DistanceMatrix.from_frame(frame.rename(columns={frame.columns[0]: "tabby"}), metric="people")
+
+
+def test_likeness_is_told_to_be_no_distance() -> None:
+    with pytest.raises(UserError, match="the distance from tench to tench, 1, is not zero"):
+        DistanceMatrix.from_frame(np.eye(3) / 2 + 0.5, range(3), metric="people")

@@ -1,6 +1,7 @@
 import csv
 import json
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,20 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from pyarrow import parquet
+from scipy.spatial.distance import pdist, squareform
 
 from analysis import export
 from analysis.atlas import PICTURES, PROJECTIONS, Atlas, Manifest, save_table
 from analysis.categories import Category, load_categories
 from analysis.distances import distance_matrix
-from analysis.export import write_distances, write_features, write_pictures, write_projection
+from analysis.export import (
+    write_condensed,
+    write_distances,
+    write_features,
+    write_pairs,
+    write_pictures,
+    write_projection,
+)
 from analysis.space import FeatureSpace
 from inputgen.errors import UserError
 
@@ -27,8 +36,19 @@ SPACE = FeatureSpace(
     layer="blocks.1",
     source="drawn",
     standardised=True,
+    recipe="natural",
 )
 MATRIX = distance_matrix(SPACE, "cosine")
+MEASURED = {
+    "network": "tiny",
+    "weights": "ab12",
+    "layer": "blocks.1",
+    "metric": "cosine",
+    "standardised": True,
+    "source": "drawn",
+    "recipe": "natural",
+}
+MADE = {"network": "tiny", "weights": "ab12", "source": "drawn", "recipe": "natural"}
 AWKWARD = ["ray, electric", 'the "tabby"', "crane (wading bird)", "crane; machine", "été"]
 FORMATS = [".csv", ".parquet", ".npz"]
 
@@ -78,41 +98,89 @@ def test_distances_as_parquet(tmp_path: Path) -> None:
     assert list(table["name"]) == AWKWARD
     assert set(table.dtypes[2:]) == {np.dtype(np.float64)}
     np.testing.assert_array_equal(table[AWKWARD].to_numpy(), MATRIX.values)
-    assert read_metadata(tmp_path / "d.parquet") == {
-        "network": "tiny",
-        "weights": "ab12",
-        "layer": "blocks.1",
-        "metric": "cosine",
-        "standardised": True,
-    }
+    assert read_metadata(tmp_path / "d.parquet") == MEASURED
 
 
 def test_distances_as_npz(tmp_path: Path) -> None:
     write_distances(tmp_path / "d.npz", MATRIX)
     arrays = read_npz(tmp_path / "d.npz")
-    assert set(arrays) == {
-        "distances",
-        "index",
-        "wnid",
-        "name",
-        "network",
-        "weights",
-        "layer",
-        "metric",
-        "standardised",
-    }
+    assert set(arrays) == {"distances", "index", "wnid", "name", *MEASURED}
     assert arrays["distances"].dtype == np.float64
     np.testing.assert_array_equal(arrays["distances"], MATRIX.values)
     np.testing.assert_array_equal(arrays["index"], SPACE.index)
     assert arrays["wnid"].tolist() == wnids(*SPACE.index)
     assert arrays["name"].tolist() == AWKWARD
-    assert [arrays[key].item() for key in ("network", "weights", "layer", "metric", "standardised")] == [
-        "tiny",
-        "ab12",
-        "blocks.1",
-        "cosine",
-        True,
+    assert {key: arrays[key].item() for key in MEASURED} == MEASURED
+
+
+def test_csv_has_what_was_measured_beside_it(tmp_path: Path) -> None:
+    for write in (write_distances, write_pairs):
+        write(tmp_path / "d.csv", MATRIX)
+        assert json.loads((tmp_path / "d.csv.json").read_text()) == MEASURED
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["d.csv", "d.csv.json"]
+
+
+def test_a_folder_in_the_way_of_csv_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"d\.csv"):
+        write_distances(tmp_path / "d.csv", MATRIX)
+    assert [path.name for path in tmp_path.iterdir()] == ["d.csv"]
+
+
+def test_what_cannot_be_told_beside_csv_leaves_the_table_that_was_there(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("old")
+    (tmp_path / "d.csv.json").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"d\.csv"):
+        write_distances(tmp_path / "d.csv", MATRIX)
+    assert (tmp_path / "d.csv").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d.csv", "d.csv.json"]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_pairs_are_those_of_the_matrix(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"p{suffix}"
+    write_pairs(path, MATRIX)
+    columns = ["a", "b", "distance", "wnid_a", "wnid_b"]
+    if suffix == ".npz":
+        arrays = read_npz(path)
+        assert {key: arrays.pop(key).item() for key in MEASURED} == MEASURED
+        assert list(arrays) == columns
+        found = [arrays[name].tolist() for name in columns]
+    elif suffix == ".csv":
+        header, rows = read_csv(path)
+        assert header == columns
+        found = [[float(row[place]) if place == 2 else row[place] for row in rows] for place in range(5)]
+    else:
+        table = pd.read_parquet(path)
+        assert list(table.columns) == columns
+        assert read_metadata(path) == MEASURED
+        found = [table[name].tolist() for name in columns]
+    pairs = list(combinations(range(5), 2))
+    ids = wnids(*SPACE.index)
+    assert found == [
+        [AWKWARD[a] for a, _ in pairs],
+        [AWKWARD[b] for _, b in pairs],
+        [MATRIX.values[pair] for pair in pairs],
+        [ids[a] for a, _ in pairs],
+        [ids[b] for _, b in pairs],
     ]
+
+
+def test_a_condensed_vector_is_scipys(tmp_path: Path) -> None:
+    write_condensed(tmp_path / "c.npz", MATRIX)
+    arrays = read_npz(tmp_path / "c.npz")
+    np.testing.assert_array_equal(squareform(arrays["distances"]), MATRIX.values)
+    np.testing.assert_allclose(arrays["distances"], pdist(SPACE.vectors.astype(np.float64), "cosine"), atol=1e-15)
+    np.testing.assert_array_equal(arrays["index"], SPACE.index)
+    assert arrays["wnid"].tolist() == wnids(*SPACE.index)
+    assert arrays["name"].tolist() == AWKWARD
+    assert {key: arrays[key].item() for key in MEASURED} == MEASURED
+    assert set(arrays) == {"distances", "index", "wnid", "name", *MEASURED}
+    with pytest.raises(UserError) as caught:
+        write_condensed(tmp_path / "c.csv", MATRIX)
+    assert str(caught.value) == (
+        "a condensed vector has no place for its labels in 'c.csv'; end it in .npz, or export pairs"
+    )
 
 
 def test_every_float_reads_back_from_csv_as_it_was(tmp_path: Path) -> None:
@@ -128,7 +196,7 @@ def test_every_float_reads_back_from_csv_as_it_was(tmp_path: Path) -> None:
 def test_features_read_back_as_they_were(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"f{suffix}"
     write_features(path, SPACE)
-    metadata = {"network": "tiny", "weights": "ab12", "layer": "blocks.1", "source": "drawn", "standardised": True}
+    metadata = {key: value for key, value in MEASURED.items() if key != "metric"}
     if suffix == ".npz":
         arrays = read_npz(path)
         vectors, ids, names = arrays.pop("features"), arrays.pop("wnid").tolist(), arrays.pop("name").tolist()
@@ -143,6 +211,7 @@ def test_features_read_back_as_they_were(tmp_path: Path, suffix: str) -> None:
         else:
             header, rows = read_csv(path)
             table = pd.DataFrame(rows, columns=pd.Index(header))
+            assert json.loads((tmp_path / "f.csv.json").read_text()) == metadata
         assert list(table.columns) == ["wnid", "name", "0", "1", "2"]
         ids, names = list(table["wnid"]), list(table["name"])
         vectors = table[["0", "1", "2"]].to_numpy().astype(np.float32)
@@ -158,7 +227,7 @@ def atlas(tmp_path: Path) -> Atlas:
         weights="ab12",
         source="drawn",
         classes=[5, 281],
-        recipe=None,
+        recipe={"name": "natural"},
         seeds=[0],
         finished=True,
         layers={"blocks.1": 3, "logits": 2},
@@ -205,7 +274,8 @@ def test_the_map_of_a_layer_in_every_format(tmp_path: Path, atlas: Atlas) -> Non
     table = pd.read_parquet(tmp_path / "p.parquet")
     assert list(table.columns) == header
     np.testing.assert_array_equal(table[["x", "y"]].to_numpy(), places)
-    metadata = {"network": "tiny", "weights": "ab12", "layer": "logits", "method": "umap"}
+    metadata = MADE | {"layer": "logits", "method": "umap"}
+    assert json.loads((tmp_path / "p.csv.json").read_text()) == metadata
     assert read_metadata(tmp_path / "p.parquet") == metadata
     arrays = read_npz(tmp_path / "p.npz")
     assert arrays["index"].tolist() == [5, 281]
@@ -246,9 +316,10 @@ def test_pictures_in_every_format(tmp_path: Path, atlas: Atlas) -> None:
         "predicted": [5, 281],
         "probability": [0.9, 0.5],
     }
-    assert read_metadata(tmp_path / "p.parquet") == {"network": "tiny", "weights": "ab12"}
+    assert read_metadata(tmp_path / "p.parquet") == MADE
+    assert json.loads((tmp_path / "p.csv.json").read_text()) == MADE
     arrays = read_npz(tmp_path / "p.npz")
-    assert set(arrays) == {*header, "network", "weights"}
+    assert set(arrays) == {*header, *MADE}
     assert arrays["path"].tolist() == [row[0] for row in rows]
     assert arrays["expression"].tolist() == ["", "tabby + fox"]
     np.testing.assert_array_equal(arrays["target"], [5, np.nan])

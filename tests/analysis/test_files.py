@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from analysis.files import UNFINISHED, find_data, find_shipped_atlas, remove_unfinished, write_whole
+from analysis.atlas import load_atlas
+from analysis.files import (
+    UNFINISHED,
+    find_data,
+    find_shipped_atlas,
+    list_shipped_atlases,
+    remove_unfinished,
+    write_whole,
+)
+from inputgen.errors import UserError
 
 
 def test_the_data_lies_in_the_checkout() -> None:
@@ -66,3 +75,22 @@ def test_leftovers_of_a_killed_run_are_removed_and_nothing_else(tmp_path: Path) 
         (tmp_path / name).write_text("")
     remove_unfinished(tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "in/whole.webp"]
+
+
+def test_the_shipped_atlases_are_named_the_one_that_is_asked_first() -> None:
+    shipped = list_shipped_atlases()
+    assert next(iter(shipped)) == find_shipped_atlas().name
+    assert set(shipped.values()) == {path.parent for path in (find_data() / "atlas").glob("*/atlas.json")}
+
+
+def test_a_shipped_atlas_opens_by_its_name_where_no_folder_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = find_shipped_atlas().name
+    assert load_atlas(name).folder == find_shipped_atlas()
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match="no atlas at"):
+        load_atlas(name)
+    with pytest.raises(UserError, match=f"one of those that ship with it: {name}"):
+        load_atlas("nowhere")

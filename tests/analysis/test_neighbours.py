@@ -1,9 +1,25 @@
+import csv
+import itertools
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from analysis.categories import load_categories
 from analysis.distances import METRICS
-from analysis.neighbours import Neighbour, find_nearest
+from analysis.export import write_links
+from analysis.neighbours import (
+    Links,
+    Neighbour,
+    compare_links,
+    find_distance_neighbours,
+    find_nearest,
+    find_output_neighbours,
+    follow_links,
+    summarise_graph,
+)
 from analysis.space import FeatureSpace
 from inputgen.errors import UserError
 
@@ -67,3 +83,142 @@ def test_what_cannot_be_answered_is_told() -> None:
         find_nearest(LINE, [10, 15], metric="euclidean")
     with pytest.raises(UserError, match="unknown metric 'l2'"):
         find_nearest(LINE, [10], metric="l2")
+
+
+def make_links(*nearest: tuple[int, ...]) -> Links:
+    """Link the classes 0, 1, ... to the first of the given ones."""
+    return Links(np.arange(len(nearest)), np.array(nearest), np.zeros(len(nearest)), "distance", {})
+
+
+def make_logits(rows: dict[int, dict[int, float]]) -> FeatureSpace:
+    values = np.full((len(rows), 1000), -5.0)
+    for row, logits in enumerate(rows.values()):
+        for index, logit in logits.items():
+            values[row, index] = logit
+    return make_space(values, list(rows))
+
+
+LOGITS = make_logits(
+    {
+        281: {281: 30, 282: 12, 285: 12, 7: 25},  # 7 is no class of this space
+        282: {282: 30, 281: 11, 285: 14.5},
+        285: {285: 9, 281: 10, 282: -1},  # not even recognised
+        579: {579: 30},
+    }
+)
+
+
+def test_the_output_neighbour_is_the_most_activated_other_class() -> None:
+    links = find_output_neighbours(LOGITS)
+    assert links.index.tolist() == [281, 282, 285, 579]
+    assert links.neighbour.tolist() == [282, 285, 281, 281]  # of equal logits the lower class
+    assert links.value.tolist() == [12.0, 14.5, 10.0, -5.0]
+    assert links.nearest.tolist() == [[282, 285, 579], [285, 281, 579], [281, 282, 579], [281, 282, 285]]
+    assert (links.by, links.facts["layer"], links.facts["network"]) == ("output", "logits", "tiny")
+
+
+def test_what_has_no_output_neighbours_is_told() -> None:
+    with pytest.raises(UserError, match="has 1 features; neighbours by output need the logits of all 1,000 categories"):
+        find_output_neighbours(LINE)
+    with pytest.raises(ValueError, match="give raw ones"):
+        find_output_neighbours(LOGITS.standardise())
+    with pytest.raises(UserError, match="two classes or more"):
+        find_output_neighbours(make_logits({5: {5: 1}}))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_distance_neighbours_are_the_nearest_classes(metric: str) -> None:
+    rng = np.random.default_rng(5)
+    space = make_space(rng.normal(size=(30, 4)), rng.permutation(1000)[:30])
+    links = find_distance_neighbours(space, metric=metric)
+    for index, nearest, value in zip(links.index.tolist(), links.nearest.tolist(), links.value.tolist(), strict=True):
+        found = find_nearest(space, [index], metric=metric)
+        assert nearest == [one.index for one in found]
+        assert value == pytest.approx(found[0].distance)
+    assert links.facts["metric"] == metric
+
+
+def test_a_graph_is_counted() -> None:
+    # 0 and 1 are a pair that 2 goes to; 3 -> 4 -> 5 -> 3 a cycle that 6 goes to.
+    summary = summarise_graph(make_links((1,), (0,), (0,), (4,), (5,), (3,), (3,)))
+    assert summary.classes == 7
+    assert summary.components == (4, 3)
+    assert summary.cycles == {2: 1, 3: 1}
+    assert summary.pairs == ((0, 1),)
+    assert summary.longest == (3, 4, 5)
+    assert summary.returned == pytest.approx(2 / 7)
+    assert summary.unreached == pytest.approx(2 / 7)
+    assert summary.hubs == ((0, 2), (3, 2), (1, 1), (4, 1), (5, 1))
+    assert summary.cliques == ((0, 1),)
+
+
+def test_cliques_are_of_mutual_neighbours() -> None:
+    # 3 is near to 0 and 1, which do not answer; 4 and 5 are a pair.
+    summary = summarise_graph(make_links((1, 2), (2, 0), (0, 1), (0, 1), (5, 0), (4, 1)))
+    assert summary.cliques == ((0, 1, 2),)
+
+
+def test_links_within_a_wordnet_group_are_counted() -> None:
+    fish, goldfish, tabby, piano = 0, 1, 281, 579
+    links = Links(
+        np.array([fish, goldfish, tabby, piano]),
+        np.array([[goldfish, tabby], [fish, piano], [piano, fish], [tabby, fish]]),
+        np.zeros(4),
+        "output",
+        {},
+    )
+    summary = summarise_graph(links)
+    assert (summary.kin, summary.kin_of_ten) == (0.5, 0.25)
+    assert summary.expected["kin"] == pytest.approx(2 / 12)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_expectations_are_means_over_all_graphs(count: int) -> None:
+    others = [[other for other in range(count) if other != one] for one in range(count)]
+    found = [summarise_graph(make_links(*((goal,) for goal in goals))) for goals in itertools.product(*others)]
+    expected = found[0].expected
+    measured: dict[str, list[float]] = {
+        "components": [len(one.components) for one in found],
+        "pairs": [len(one.pairs) for one in found],
+        "returned": [one.returned for one in found],
+        "unreached": [one.unreached for one in found],
+    }
+    for name, values in measured.items():
+        assert expected[name] == pytest.approx(np.mean(values)), name
+
+
+def test_links_are_followed_until_they_come_back() -> None:
+    links = make_links((1,), (0,), (0,), (4,), (5,), (3,), (3,))
+    assert follow_links(links, 2) == (2, 0, 1, 0)
+    assert follow_links(links, 6) == (6, 3, 4, 5, 3)
+    with pytest.raises(UserError, match="this graph of 7 classes lacks tabby"):
+        follow_links(links, 281)
+
+
+def test_graphs_are_compared() -> None:
+    index = np.array([0, 1, 281, 579])  # two fish, tabby, grand piano
+    a = Links(index, np.array([[1, 281], [0, 281], [579, 0], [281, 0]]), np.zeros(4), "output", {})
+    b = Links(index, np.array([[1, 579], [281, 0], [579, 0], [0, 1]]), np.zeros(4), "distance", {})
+    found = compare_links(a, b)
+    assert (found.same, found.both_kin) == (0.5, 0.25)
+    assert found.of_ten == pytest.approx((1 + 2 + 2 + 1) / 8)
+    with pytest.raises(ValueError, match="different classes"):
+        compare_links(a, make_links((1,), (0,)))
+
+
+def test_the_table_of_links(tmp_path: Path) -> None:
+    links = find_output_neighbours(LOGITS)
+    write_links(tmp_path / "g.csv", links)
+    with (tmp_path / "g.csv").open(encoding="utf-8", newline="") as stream:
+        header, first, *rest = csv.reader(stream)
+    assert header == ["index", "wnid", "name", "neighbour_index", "neighbour_wnid", "neighbour_name", "logit"]
+    tabby, tiger_cat = (load_categories()[index] for index in (281, 282))
+    assert first == ["281", tabby.wnid, "tabby", "282", tiger_cat.wnid, "tiger cat", "12"]
+    assert len(rest) == 3
+    told = json.loads((tmp_path / "g.csv.json").read_text())
+    assert (told["by"], told["network"], told["standardised"]) == ("output", "tiny", False)
+    write_links(tmp_path / "g.npz", find_distance_neighbours(LINE, metric="cityblock"))
+    with np.load(tmp_path / "g.npz", allow_pickle=False) as arrays:
+        assert arrays["distance"].tolist() == [1.0, 1.0, 1.0, 1.0, 2.0]
+        assert arrays["neighbour_index"].tolist() == [11, 10, 13, 12, 10]
+        assert arrays["metric"] == "cityblock"

@@ -15,6 +15,25 @@ def make_space(vectors: object, index: object = None) -> FeatureSpace:
     return FeatureSpace(values, classes, network="tiny", weights="ab12", layer="blocks.1", source="drawn")
 
 
+def test_groups_are_scaled_as_the_vectors_are() -> None:
+    rng = np.random.default_rng(1)
+    groups = rng.normal(size=(30, 4, 5)).astype(np.float32) * [1, 10, 100, 0.1, 0] + 7
+    space = dataclasses.replace(make_space(groups.mean(1)), groups=groups.astype(np.float32))
+    standardised = space.standardise()
+    assert standardised.groups is not None
+    scaler = StandardScaler().fit(space.vectors.astype(np.float64))
+    for group in range(4):
+        wanted = scaler.transform(groups[:, group].astype(np.float32).astype(np.float64))
+        np.testing.assert_allclose(standardised.groups[:, group], wanted, rtol=1e-5, atol=1e-6)
+    assert make_space([[1], [2]]).standardise().groups is None
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 2), (2, 4, 3), (2, 2)])
+def test_groups_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"do not fit vectors \(2, 2\); give \(n, g, d\)"):
+        dataclasses.replace(make_space(np.zeros((2, 2))), groups=np.zeros(shape, np.float32))
+
+
 def test_standardised_features_equal_scikit_learns() -> None:
     rng = np.random.default_rng(0)
     space = make_space(rng.normal(size=(50, 8)) * 10.0 ** np.arange(-4, 4) + 100)

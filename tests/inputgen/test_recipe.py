@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from inputgen.errors import UserError
-from inputgen.recipe import FOURIER, NATURAL, OCTAVES, RECIPES, Octave, Recipe, find_default, find_recipe
+from inputgen.recipe import FOURIER, NATURAL, OCTAVES, RECIPES, SKETCH, Octave, Recipe, find_default, find_recipe
 
 
 def sizes(recipe: Recipe) -> list[tuple[int, int]]:
@@ -105,7 +105,7 @@ def test_frozen() -> None:
     assert {FOURIER: 1, OCTAVES: 2}[find_recipe("octaves")] == 2
 
 
-@pytest.mark.parametrize("recipe", [NATURAL, FOURIER, OCTAVES, OCTAVES.fit(299).resize(160).take(48)])
+@pytest.mark.parametrize("recipe", [NATURAL, FOURIER, OCTAVES, SKETCH, OCTAVES.fit(299).resize(160).take(48)])
 def test_round_trip(recipe: Recipe, tmp_path: Path) -> None:
     """Plain values, JSON text and a file give the recipe back."""
     record = recipe.as_dict()
@@ -299,10 +299,10 @@ def test_find_recipe_refuses_files(content: bytes | None, message: str, tmp_path
 
 
 def test_find_recipe() -> None:
-    assert RECIPES == {"natural": NATURAL, "fourier": FOURIER, "octaves": OCTAVES}
+    assert RECIPES == {"natural": NATURAL, "fourier": FOURIER, "octaves": OCTAVES, "sketch": SKETCH}
     assert find_recipe("fourier") is FOURIER
     with pytest.raises(
-        UserError, match=r"^unknown recipe 'cubist'; there are: natural, fourier, octaves; or give a .json file$"
+        UserError, match=r"^unknown recipe .cubist.; there are: natural, fourier, octaves, sketch; or give a \.json file$"
     ):
         find_recipe("cubist")
 
