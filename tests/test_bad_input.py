@@ -96,7 +96,7 @@ def test_what_an_atlas_cannot_answer(refuse: Refuse, atlas: Path, command: list[
     [
         ("", [], "q.csv has no column 'a'; a CSV with the columns a, b, c is wanted"),
         ("a,b,c\n", [], "q.csv has no questions; under the columns a, b, c there is to be a row for each"),
-        ("a,b,c\ncat,\"fox,wolf\n", [], "q.csv is no CSV in UTF-8 (unexpected end of data)"),
+        ('a,b,c\ncat,"fox,wolf\n', [], "q.csv is no CSV in UTF-8 (unexpected end of data)"),
         (None, [], "q.csv: No such file or directory"),
         ("a,b,c\ncat,fox,wolf\n", ["--metric", "l2"], "unknown metric 'l2'"),
         ("a,b,c\ncat,fox,wolf\n", ["--out", "t.npz"], "'t.npz' has no place; end it in .csv or .parquet"),

@@ -74,7 +74,7 @@ def test_help_names_every_command(run: Run) -> None:
     told = run("--help")
     for command in (
         "closer", "nearest", "distance", "opposites", "additions", "info", "networks", "export", "build", "extract",
-        "serve", "demo", "agreement", "compare", "axes", "graph", "arithmetic", "variance", "triplets",
+        "serve", "demo", "agreement", "compare", "axes", "graph", "arithmetic", "variance", "triplets", "maps",
     ):  # fmt: skip
         assert f" {command} " in told
     assert "Answer whether A is closer to B or to C." in told
@@ -101,7 +101,6 @@ def test_answers_need_no_torch(tiny: Path, tmp_path: Path) -> None:
         [*command, "--atlas", str(tiny)]
         for command in (
             ["closer", "cat", "fox", "wolf"],
-            ["triplets", str(questions), "--out", str(tmp_path / "t.csv")],
             ["nearest", "tabby"],
             ["distance", "tabby", "red fox"],
             ["info"],
@@ -110,7 +109,7 @@ def test_answers_need_no_torch(tiny: Path, tmp_path: Path) -> None:
             ["graph", "--by", "distance"],
             ["arithmetic", "tabby - tiger cat + timber wolf"],
             ["export", "distances", str(tmp_path / "d.npz")],
-            ["export", "features", str(tmp_path / "f.csv")],
+            ["triplets", str(questions), "--out", str(tmp_path / "t.csv")],
         )
     ]
     code = f"""
@@ -130,7 +129,7 @@ for arguments in {commands!r}:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "closer to" in ended.stdout
     assert (tmp_path / "d.npz").is_file()
-    assert (tmp_path / "f.csv").is_file()
+    assert (tmp_path / "t.csv").is_file()
 
 
 def test_closer_as_json(run: Run, tiny: Path) -> None:

@@ -25,6 +25,7 @@ from analysis.atlas import (
     save_table,
 )
 from inputgen.errors import UserError
+from inputgen.recipe import SKETCH, Recipe
 from tests.conftest import TINY_LAYERS, AtlasFactory
 
 
@@ -284,10 +285,24 @@ def test_the_shipped_atlas_holds_all_classes() -> None:
     atlas = load_atlas()
     assert atlas.manifest.network == "efficientnet_lite0"
     assert atlas.manifest.classes == list(range(1000))
-    assert atlas.manifest.layers["pixels"] == 3 * 32 * 32
+    assert atlas.manifest.layers["pixels"] == 3 * 16 * 16
     assert atlas.manifest.layers["logits"] == 1000
     assert len(atlas.pictures_of("class")) == 1000 * len(atlas.manifest.seeds)
     assert set(atlas.pictures["kind"]) == set(atlas.manifest.kinds)
     for layer in atlas.manifest.layers:
         assert atlas.space(layer).vectors.shape == (1000, atlas.manifest.layers[layer])
         assert np.isfinite(atlas.projection(layer)).all()
+
+
+@pytest.mark.parametrize("network", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"])
+def test_the_shipped_sketches_hold_the_features_of_all_classes(network: str) -> None:
+    atlas = load_atlas(f"{network}-sketch")
+    manifest = atlas.manifest
+    assert (manifest.network, manifest.classes) == (network, list(range(1000)))
+    assert manifest.features_only
+    recipe = Recipe.from_dict(manifest.recipe or {})
+    assert recipe == SKETCH.fit(recipe.native)
+    assert atlas.counts().tolist() == [len(manifest.seeds)] * 1000
+    for layer in manifest.layers:
+        assert atlas.space(layer).vectors.shape == (1000, manifest.layers[layer])
+        assert np.isfinite(atlas.projection(layer, method="umap3d")).all()

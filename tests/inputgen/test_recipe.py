@@ -301,9 +301,7 @@ def test_find_recipe_refuses_files(content: bytes | None, message: str, tmp_path
 def test_find_recipe() -> None:
     assert RECIPES == {"natural": NATURAL, "fourier": FOURIER, "octaves": OCTAVES, "sketch": SKETCH}
     assert find_recipe("fourier") is FOURIER
-    with pytest.raises(
-        UserError, match=r"^unknown recipe .cubist.; there are: natural, fourier, octaves, sketch; or give a \.json file$"
-    ):
+    with pytest.raises(UserError, match=r"^unknown recipe 'cubist'; there are: natural, fourier, octaves, sketch; or "):
         find_recipe("cubist")
 
 
