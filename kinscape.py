@@ -101,6 +101,15 @@ TFLiteOption = Annotated[
     typer.Option(metavar="FILE", help="TFLite classifier that judges too; may be given several times."),
 ]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the atlas.")]
+JobsOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder of what is drawn. [a temporary one, removed at the end]")
+]
+RedisOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", envvar="KINSCAPE_REDIS", help="Redis server of the queue, redis://HOST:6379/0. [SQLite in --jobs]"
+    ),
+]
 HostOption = Annotated[str, typer.Option(help="Interface to listen on.")]
 PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
 
@@ -863,7 +872,7 @@ def info(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
         "chosen on every other class",
         "quality": f"{quality['reported']:.1%} of the 10 nearest are of a class's own WordNet group, on the "
         f"classes that had no say in the choice (chance {quality['chance']:.1%})",
-        "skipped": f"{len(manifest.skipped)} files that could not be read",
+        "skipped": f"{manifest.skipped_count or len(manifest.skipped)} files that could not be read",
         "versions": ", ".join(f"{name} {number}" for name, number in manifest.versions.items()),
     }
     if manifest.recipe:
@@ -1052,6 +1061,73 @@ def build(
     _print_finished(finished)
 
 
+@app.command()
+def place(
+    photographs: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Photographs.")],
+    count: Annotated[int, typer.Option("-n", help="How many nearest categories.")] = 10,
+    atlas: AtlasOption = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Layer to measure in. [the atlas's last four, the map of its default]")
+    ] = None,
+    metric: MetricOption = None,
+    raw: Annotated[
+        bool | None,
+        typer.Option("--raw/--standardised", help="Features as they are, or as the classes'. [raw among drawings]"),
+    ] = None,
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Place photographs in the space: what the network sees, the nearest categories by layer, the place on the map.
+
+    Among drawings features are left as they are, among photographs standardised as the classes' are. What cannot be
+    read is skipped, and the exit status is then 2.
+    """
+    from analysis.placement import place_photographs, read_ground
+    from inputgen.network import load_network
+
+    ground = read_ground(load_atlas(atlas), layer, metric=metric, standardised=None if raw is None else not raw)
+    network = load_network(ground.atlas.manifest.network, weights=weights, device=device)
+    with _show_progress() as on_progress:
+        placed = place_photographs(ground, network, photographs, count=count, on_progress=on_progress)
+    names = [one.name for one in load_categories()]
+    if as_json:
+        _print_json(
+            {
+                "photographs": [one.as_json() for one in placed.placements],
+                "skipped": placed.skipped,
+                "metric": ground.metric,
+                "standardised": ground.standardised,
+                "network": network.name,
+                "source": ground.space.source,
+            }
+        )
+    else:
+        for placement in placed.placements:
+            _print_plain(placement.photograph)
+            table = Table(f"{network.name} sees")
+            for name in ("logit", "probability"):
+                table.add_column(name, justify="right")
+            for seen in placement.top:
+                table.add_row(seen.name, f"{seen.logit:.2f}", f"{seen.probability:.1%}")
+            console.print(table)
+            table = Table(*placement.nearest, title="nearest, by layer", title_justify="left")
+            for row in zip(*placement.nearest.values(), strict=True):
+                table.add_row(*(f"{names[one.index]} {one.distance:.4g}" for one in row))
+            console.print(table)
+            if on_map := placement.place:
+                point = ", ".join(f"{value:.4g}" for value in on_map.point)
+                near = ", ".join(names[one.index] for one in on_map.nearest)
+                _print_plain(f"on the {on_map.method} map of {on_map.layer} at ({point}); nearest there: {near}")
+        if ground.unplaced:
+            _print_plain(f"not placed on a map: {ground.unplaced}")
+        _print_plain(_describe(ground.space, ground.metric))
+    for reason in placed.skipped.values():
+        _complain(f"{reason}; skipped")
+    if placed.skipped:
+        raise typer.Exit(2)
+
+
 @app.command(
     # No short options, not even -h: "-tabby" is an expression.
     context_settings={"help_option_names": ["--help"], "ignore_unknown_options": True, "allow_extra_args": True},
@@ -1220,23 +1296,41 @@ def extract(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="FOLDER", help="Photographs: a folder for each class, named by WordNet id or class name."
+            metavar="FOLDER",
+            help="Photographs: a folder for each class, named by WordNet id or class name; or any, with --labels.",
         ),
     ],
     out: OutOption,
     network: NetworkOption = None,
     weights: WeightsOption = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Classes of the files: a CSV with the columns file and label, or with Kaggle's ImageId and "
+            "PredictionString; or a .txt with a line for each picture of ImageNet's validation set.",
+        ),
+    ] = None,
+    vectors: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER", help="Keep every picture's vector in this layer; several times, or with commas."),
+    ] = None,
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     device: DeviceOption = "auto",
 ) -> None:
-    """Make the same space from photographs."""
-    from analysis.build import extract_atlas
+    """Make the same space from photographs, as many as there are; a run that was stopped goes on."""
+    from analysis.extraction import extract_atlas
     from inputgen.network import load_network
 
+    kept = [layer.strip() for given in vectors or () for layer in given.split(",")]
     loaded = load_network(network or DEFAULT_NETWORK, weights=weights, device=device)
     with _show_progress() as on_progress:
-        finished = extract_atlas(folder, out, loaded, precision=precision, on_progress=on_progress)
+        finished = extract_atlas(
+            folder, out, loaded, labels=labels, vectors=kept, precision=precision, on_progress=on_progress
+        )
     _print_finished(finished)
+    for layer, files in finished.manifest.vectors.items():
+        _print_plain(f"the pictures' vectors in {layer} are in {files} files {out / 'vectors' / layer}-....parquet")
 
 
 @app.command()
@@ -1247,13 +1341,55 @@ def serve(
     ] = None,
     host: HostOption = "127.0.0.1",
     port: PortOption = DEFAULT_PORT,
+    prefix: Annotated[
+        str, typer.Option(metavar="/PATH/", help="What the addresses begin with, behind a proxy, as /kin/.")
+    ] = "/",
+    jobs: JobsOption = None,
+    redis: RedisOption = None,
+    with_worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Whether what is asked for is drawn here, or by other workers.")
+    ] = True,
 ) -> None:
-    """Show atlases in the browser."""
+    """Show atlases in the browser, and draw there what is asked for."""
+    from contextlib import nullcontext
+
     from dashboard.app import create_app
+    from dashboard.serve import catch_end
     from dashboard.serve import serve as run_server
+    from dashboard.worker import keep_worker, open_jobs
 
     opened = [load_atlas(folder) for folder in atlas] if atlas else [load_atlas()]
-    run_server(create_app(opened), host=host, port=port, announce=_print_address)
+    with catch_end(), open_jobs(jobs, redis=redis) as queue:
+        made = create_app(opened, prefix=prefix, jobs=queue)
+        with keep_worker(queue, atlas or ()) if with_worker else nullcontext():
+            run_server(made, host=host, port=port, announce=_print_address)
+
+
+@app.command()
+def worker(
+    jobs: JobsOption = None,
+    redis: RedisOption = None,
+    atlas: Annotated[
+        list[Path] | None,
+        typer.Option("--atlas", metavar="DIR", help="As `kinscape serve` has them. [the shipped one]"),
+    ] = None,
+    device: DeviceOption = "auto",
+    attached: Annotated[bool, typer.Option("--attached", hidden=True)] = False,
+) -> None:
+    """Draw what `kinscape serve` is asked for, here or on another machine that shares its folder of jobs."""
+    from functools import partial
+
+    from dashboard.data import View
+    from dashboard.worker import Worker, end_with_input
+    from inputgen.network import find_device, load_network
+
+    if jobs is None:
+        raise UserError("a worker needs the folder of jobs that the dashboard has; give both the same --jobs")
+    find_device(device)
+    if attached:
+        end_with_input()
+    view = View([load_atlas(folder) for folder in atlas] if atlas else [load_atlas()])
+    Worker(jobs, redis=redis, view=view, load=partial(load_network, device=device)).serve()
 
 
 @app.command()
@@ -1366,10 +1502,10 @@ def _print_finished(atlas: Atlas) -> None:
         f"{manifest.quality['pictures']} pictures recognised, default layer {manifest.default_layer}, "
         f"metric {manifest.default_metric}"
     )
-    if manifest.skipped:
+    if manifest.skipped_count:
         _print_plain(
-            f"skipped {len(manifest.skipped)} files that could not be read; they are named in "
-            f"{atlas.folder / 'atlas.json'}"
+            f"skipped {manifest.skipped_count} files that could not be read; they are named in "
+            f"{atlas.folder / 'skipped.csv'}"
         )
 
 

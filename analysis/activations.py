@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from analysis.photographs import Pixels, read_batches
+from analysis.photographs import Paths, Pixels, read_batches
 from inputgen.errors import UserError
 from inputgen.network import Network
 from inputgen.objective import LOGITS
@@ -133,11 +133,12 @@ def measure_tensors(
 
 def measure_files(
     network: Network,
-    paths: Sequence[Path],
+    paths: Paths,
     layers: Sequence[str],
     read: Callable[[Path], Pixels],
     *,
     batch: int = BATCH,
+    start: int = 0,
     feed: str = "normalised",
     precision: torch.dtype = torch.float32,
 ) -> Iterator[Measured]:
@@ -149,12 +150,14 @@ def measure_files(
     ----------
     network, layers, feed, precision
         As for `measure_tensors`.
-    paths : sequence of pathlib.Path
+    paths : sequence of pathlib.Path, or analysis.photographs.Photographs
         The files.
     read : callable
         Gives the (height, width, 3) values 0..255 of one file; all files one shape.
     batch : int
         Pictures a forward pass.
+    start : int
+        The position to begin at.
 
     Yields
     ------
@@ -162,7 +165,7 @@ def measure_files(
         A batch; files that could not be read are in its `skipped`.
     """
     ahead = 0 if network.device.type == "cpu" else AHEAD
-    for decoded in read_batches(paths, read, size=batch, workers=count_workers(), ahead=ahead):
+    for decoded in read_batches(paths, read, size=batch, workers=count_workers(), ahead=ahead, start=start):
         features: dict[str, NDArray[np.float32]] = {}
         if decoded.positions:
             pictures = as_tensor(decoded.pixels, network.device)
@@ -251,6 +254,34 @@ class ClassStatistics:
             if layer in self._groups and self.count[seen].min() > 1:
                 tensors[f"{layer}.groups"] = self._join_groups(layer)[seen]
         return tensors
+
+    def as_state(self) -> dict[str, NDArray[Any]]:
+        """Give all that has been taken in, for `restore`."""
+        state: dict[str, NDArray[Any]] = {"count": self.count}
+        for layer, means in self._means.items():
+            state[f"means/{layer}"] = means
+            state[f"squares/{layer}"] = self._squares[layer]
+            for number, group in enumerate(self._groups.get(layer, ())):
+                state[f"groups/{layer}/{number}"] = group
+        return state
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take up what `as_state` gave, of the same classes.
+
+        Raises
+        ------
+        KeyError
+            Where a part of it is missing.
+        """
+        self.count = state["count"]
+        layers = [name.removeprefix("means/") for name in state if name.startswith("means/")]
+        self._means = {layer: state[f"means/{layer}"] for layer in layers}
+        self._squares = {layer: state[f"squares/{layer}"] for layer in layers}
+        self._groups = {}
+        for layer in layers:
+            there = sum(name.startswith(f"groups/{layer}/") for name in state)
+            if there:
+                self._groups[layer] = [state[f"groups/{layer}/{number}"] for number in range(there)]
 
     def _update_groups(self, layer: str, row: int, batch: NDArray[np.float64], dealt: NDArray[np.int64]) -> None:
         groups = self._groups.setdefault(layer, [])

@@ -8,6 +8,9 @@
                             pictures; in the default layer also the means of groups of each class's
                             pictures; per other kind: its pictures' vectors in the default layer
 ``projections.parquet``     one row a class, layer and method: where it lies on the map
+``vectors/LAYER-...``       of photographs, where they are asked for: every picture's vector; see
+                            `analysis.vectors`
+``skipped.csv``             of photographs: the files that could not be read, and why
 ==========================  ===========================================================================
 
 The pictures of the classes make the space. Those of other kinds, opposites and additions, lie in it.
@@ -18,8 +21,8 @@ Reading an atlas needs no torch. Nothing in it is a pickle.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -41,11 +44,14 @@ from inputgen.recipe import Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis.vectors import Vectors
+
 FORMAT = 1
 MANIFEST = "atlas.json"
 FEATURES = "features.safetensors"
 PICTURES = "pictures.parquet"
 PROJECTIONS = "projections.parquet"
+SKIPPED = "skipped.csv"
 QUALITY = ("pictures", "recognised", "chosen", "reported", "chance")
 ROUNDING = 0.01  # of a feature's spread
 DRAWN = "drawn"
@@ -90,7 +96,7 @@ class Manifest:
     versions : dict of str to str
         The packages that last measured the atlas.
     skipped : dict of str to str
-        Files that could not be read, with the reason.
+        The first of the files that could not be read, with the reason; all are in ``skipped.csv``.
     format : int
         Version of this layout.
     kinds : list of str
@@ -99,6 +105,10 @@ class Manifest:
         The pairs of classes that are added; empty until they are chosen.
     features_only : bool
         Whether the drawings were measured and not kept.
+    skipped_count : int
+        How many files could not be read.
+    vectors : dict of str to int
+        Of photographs: the layers whose vectors are kept of every picture, with the number of files of each.
     """
 
     network: str
@@ -120,6 +130,8 @@ class Manifest:
     kinds: list[str] = field(default_factory=lambda: [CLASS])
     additions: list[list[int]] = field(default_factory=list)
     features_only: bool = field(default_factory=bool)
+    skipped_count: int = field(default_factory=int)
+    vectors: dict[str, int] = field(default_factory=dict)
 
     @property
     def recipe_name(self) -> str:
@@ -322,6 +334,45 @@ class Atlas:
         if vectors.shape != (count, self.manifest.layers[layer]) or not np.isfinite(vectors).all():
             raise self._damage(FEATURES, f"{kind}/{layer} does not hold {count} vectors of finite numbers")
         return self.space(standardised=False).scale(vectors) if standardised else vectors
+
+    def vectors(self, layer: str, *, standardised: bool = True) -> Iterator[Vectors]:
+        """Read every photograph's vector in one layer, some thousand at a time, in the order of their numbers.
+
+        Parameters
+        ----------
+        layer : str
+            One of those that `Manifest.vectors` names.
+        standardised : bool
+            Whether features are scaled as `space` scales those of the classes.
+
+        Yields
+        ------
+        Vectors
+            One file's.
+
+        Raises
+        ------
+        UserError
+            Where the atlas keeps no vectors of the layer, or a file is missing or damaged.
+        """
+        import pyarrow as pa
+
+        from analysis.vectors import read_shards
+
+        kept = self.manifest.vectors
+        if layer not in kept:
+            raise UserError(
+                f"the atlas {self.folder} keeps no vectors of single pictures in layer {layer!r}; "
+                + (f"it has those of: {', '.join(kept)}" if kept else "`kinscape extract --vectors LAYER` does")
+            )
+        space = self.space(layer, standardised=False)
+        try:
+            for one in read_shards(self.folder, layer, kept[layer]):
+                if one.values.shape[1] != self.manifest.layers[layer]:
+                    raise ValueError(f"layer {layer} has {one.values.shape[1]} features")
+                yield replace(one, values=space.scale(one.values)) if standardised else one
+        except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+            raise self._damage("vectors", str(error)) from None
 
     def __repr__(self) -> str:
         from analysis.display import tell_atlas

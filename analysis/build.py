@@ -1,4 +1,4 @@
-"""Building an atlas: pictures are drawn, or photographs read; then what lies there is measured."""
+"""Building an atlas: pictures are drawn, and then what lies there is measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from PIL import Image
 from analysis.activations import (
     ClassStatistics,
     as_pixels,
-    find_precision,
     list_layers,
     measure_files,
 )
@@ -33,7 +32,6 @@ from analysis.atlas import (
     KINDS,
     MERGED,
     OPPOSITE,
-    PHOTOGRAPHS,
     PICTURES,
     PROJECTIONS,
     WAYS,
@@ -51,7 +49,7 @@ from analysis.atlas import (
 )
 from analysis.categories import load_categories
 from analysis.files import UNFINISHED, remove_unfinished, write_whole
-from analysis.photographs import find_photographs, read_drawing, read_photograph
+from analysis.photographs import read_drawing
 from analysis.projection import METHODS, project_layers
 from analysis.space import FeatureSpace
 from inputgen.ascent import check_size, draw
@@ -126,10 +124,10 @@ def build_atlas(
     OSError
         Where it cannot be written.
     """
-    _check_network(network)
+    check_network(network)
     check_size(network, recipe)
     manifest = replace(
-        _begin_manifest(network, DRAWN), classes=sorted(classes), recipe=recipe.as_dict(), seeds=sorted(seeds)
+        begin_manifest(network, DRAWN), classes=sorted(classes), recipe=recipe.as_dict(), seeds=sorted(seeds)
     )
     for kind in kinds:
         if kind not in KINDS:
@@ -139,7 +137,7 @@ def build_atlas(
             raise UserError(f"{network.name} has no layer {layer!r}; it has: {', '.join(known)}")
     if features_only and set(kinds) - {CLASS}:
         raise UserError("an atlas of features only holds classes; leave out --kinds or --features-only")
-    begun = _check_folder(folder, manifest, ("source", "network", "weights", "recipe", "classes", "seeds"))
+    begun = check_folder(folder, manifest, ("source", "network", "weights", "recipe", "classes", "seeds"))
     if begun and begun.features_only:
         if set(kinds) - {CLASS}:
             raise UserError(f"{folder} keeps features only; build opposites and additions into another folder")
@@ -321,7 +319,7 @@ def _choose_additions(folder: Path, network: Network, manifest: Manifest, *, on_
         on_progress("pairing", done, total)
 
     statistics, _ = _measure_classes(folder, network, manifest, on_progress=tell)
-    choice, space = _choose_default(manifest, statistics.as_tensors())
+    choice, space = choose_layer(manifest, statistics.as_tensors())
     pairs = choose_pairs(space.standardise(), metric=choice.metric)
     return replace(manifest, additions=[list(pair) for pair in pairs])
 
@@ -344,74 +342,16 @@ def measure_atlas(folder: Path, network: Network, *, on_progress: Progress) -> A
 
     statistics, verdicts = _measure_classes(folder, network, manifest, on_progress=tell)
     tensors = statistics.as_tensors()
-    choice, _ = _choose_default(manifest, tensors)
-    tables = [_tabulate([drawing for drawing in drawings if drawing.kind == CLASS], verdicts)]
+    choice, _ = choose_layer(manifest, tensors)
+    tables = [tabulate([drawing for drawing in drawings if drawing.kind == CLASS], verdicts)]
     for kind in manifest.kinds[1:]:
         if those := [drawing for drawing in drawings if drawing.kind == kind]:
             done = sum(map(len, tables))
             tensors[f"{kind}/{choice.layer}"], found = _measure_others(
                 folder, network, manifest, those, choice.layer, on_progress=tell
             )
-            tables.append(_tabulate(those, found))
-    return _finish(folder, manifest, tensors, choice, verdicts, tables, on_progress=on_progress)
-
-
-def extract_atlas(
-    photographs: Path, folder: Path, network: Network, *, precision: str = "auto", on_progress: Progress
-) -> Atlas:
-    """Make the same space from photographs: an ImageFolder by WordNet id or class name.
-
-    Parameters
-    ----------
-    photographs : pathlib.Path
-        The folder of class folders.
-    folder : pathlib.Path
-        The atlas to make, or to make anew with the same network; photographs are not copied into it.
-    network : Network
-        Measures.
-    precision : {"auto", "float32", "bfloat16"}
-        See `analysis.activations.find_precision`.
-    on_progress : callable
-        See `Progress`.
-
-    Raises
-    ------
-    UserError
-        Where there is no readable photograph, or `folder` holds something else.
-    """
-    _check_network(network)
-    manifest = _begin_manifest(network, PHOTOGRAPHS)
-    _check_folder(folder, manifest, ("source", "network", "weights"))
-    found = find_photographs(photographs)
-    folder.mkdir(parents=True, exist_ok=True)  # what is not to be had should be known before hours of reading
-    read = partial(read_photograph, resize=network.resize, crop=network.input_size, interpolation=network.interpolation)
-    number_format = find_precision(precision, network.device)
-    targets = [one.target for one in found]
-    statistics = ClassStatistics(sorted(set(targets)))
-    verdicts = _measure(
-        network,
-        [one.path for one in found],
-        [(target,) for target in targets],
-        read,
-        layers=list_layers(network),
-        take=lambda positions, features: statistics.update([targets[at] for at in positions], features),
-        precision=number_format,
-        on_progress=on_progress,
-    )
-    skipped = {str(found[at].path.relative_to(photographs)): reason for at, reason in verdicts.skipped.items()}
-    if len(skipped) == len(found):
-        raise UserError(
-            f"none of the {len(found)} pictures in {photographs} can be read; the first: {next(iter(skipped.values()))}"
-        )
-    for name, reason in skipped.items():
-        logger.warning("skipped %s: %s", name, reason)
-    read_well = set(range(len(found))) - set(verdicts.skipped)
-    classes = sorted({found[position].target for position in read_well})
-    manifest = replace(manifest, classes=classes, skipped=skipped, precision=str(number_format).removeprefix("torch."))
-    tensors = statistics.as_tensors()
-    choice, _ = _choose_default(manifest, tensors)
-    # Of photographs there is no row: they stay where they are.
-    return _finish(folder, manifest, tensors, choice, verdicts, [_tabulate([], verdicts)], on_progress=on_progress)
+            tables.append(tabulate(those, found))
+    return finish_atlas(folder, manifest, tensors, choice, verdicts.recognised, tables, on_progress=on_progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -571,11 +511,7 @@ def _measure(
     skipped: dict[int, str] = {}
     for batch in measure_files(network, paths, layers, read, feed=feed, precision=precision):
         skipped |= batch.skipped
-        for layer, values in batch.features.items():
-            if not np.isfinite(values).all():
-                raise UserError(
-                    f"{network.name} gives activations in {layer} that are not finite; its weights are damaged"
-                )
+        check_finite(network, batch.features)
         if at := batch.positions:
             take(at, batch.features)
             found = batch.features[LOGITS].astype(np.float64)
@@ -589,7 +525,14 @@ def _measure(
     return Verdicts(logits, ranks, predicted, probability, skipped)
 
 
-def _choose_default(manifest: Manifest, tensors: Mapping[str, NDArray[Any]]) -> tuple[Choice, FeatureSpace]:
+def check_finite(network: Network, features: Mapping[str, NDArray[np.float32]]) -> None:
+    """Raise `UserError` where a network gives what are no numbers."""
+    for layer, values in features.items():
+        if not np.isfinite(values).all():
+            raise UserError(f"{network.name} gives activations in {layer} that are not finite; its weights are damaged")
+
+
+def choose_layer(manifest: Manifest, tensors: Mapping[str, NDArray[Any]]) -> tuple[Choice, FeatureSpace]:
     """Choose the default layer and metric, by the features as they are stored, and give the layer's space."""
     spaces = {
         name.removesuffix(".mean"): FeatureSpace(
@@ -607,13 +550,15 @@ def _choose_default(manifest: Manifest, tensors: Mapping[str, NDArray[Any]]) -> 
     return choice, spaces[choice.layer]
 
 
-def _tabulate(drawings: Sequence[Drawing], verdicts: Verdicts) -> pd.DataFrame:
-    """Make the rows of drawings of one kind; see `Atlas.pictures`."""
+def tabulate(drawings: Sequence[Drawing], verdicts: Verdicts | None = None) -> pd.DataFrame:
+    """Make the rows of drawings of one kind; see `Atlas.pictures`. Of none, a table without rows."""
     import pandas as pd
 
-    count = len(drawings)
-    added = count > 0 and drawings[0].kind == ADDITION
-    logits = verdicts.logits[:count]
+    if verdicts is None:
+        places, classes, numbers = np.empty((0, 1), np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
+        verdicts = Verdicts(numbers[:, None], places, classes, numbers, {})
+    added = len(drawings) > 0 and drawings[0].kind == ADDITION
+    logits = verdicts.logits
     columns = {
         "path": pd.array([drawing.path for drawing in drawings], dtype="string"),
         "kind": pd.array([drawing.kind for drawing in drawings], dtype="string"),
@@ -621,8 +566,8 @@ def _tabulate(drawings: Sequence[Drawing], verdicts: Verdicts) -> pd.DataFrame:
         "expression": pd.array([drawing.expression for drawing in drawings], dtype="string"),
         "seed": np.array([drawing.seed for drawing in drawings], np.int64),
         "logit": logits.min(1, initial=np.inf),
-        "predicted": verdicts.predicted[:count],
-        "probability": verdicts.probability[:count],
+        "predicted": verdicts.predicted,
+        "probability": verdicts.probability,
     }
     if added:
         for at, name in enumerate("ab"):
@@ -656,17 +601,18 @@ def _read_pictures(folder: Path) -> pd.DataFrame | None:
         return None
 
 
-def _finish(
+def finish_atlas(
     folder: Path,
     manifest: Manifest,
     tensors: Mapping[str, NDArray[Any]],
     choice: Choice,
-    verdicts: Verdicts,
+    recognised: float,
     tables: Sequence[pd.DataFrame],
     *,
+    publish: Callable[[], None] = lambda: None,
     on_progress: Progress,
 ) -> Atlas:
-    """Write all that is measured; the manifest comes last, and says that the atlas is finished."""
+    """Write all that is measured, and call `publish`; the manifest comes last, and says that the atlas is finished."""
     import pandas as pd
 
     # What is rewritten now must not be taken for what a finished atlas said before.
@@ -678,7 +624,7 @@ def _finish(
     layers = {name.removesuffix(".mean"): values.shape[1] for name, values in tensors.items() if name.endswith(".mean")}
     manifest = replace(manifest, layers=layers)
     atlas = Atlas(folder, manifest)
-    quality = {**asdict(choice), "recognised": verdicts.recognised, "pictures": int(tensors["count"].sum())}
+    quality = {**asdict(choice), "recognised": recognised, "pictures": int(tensors["count"].sum())}
     for name in ("layer", "metric"):
         del quality[name]
     maps = []
@@ -690,6 +636,7 @@ def _finish(
             maps.append(pd.DataFrame({"index": manifest.classes, "layer": layer, "method": method, **axes}))
         on_progress("mapping", number + 1, len(METHODS))
     save_table(folder, PROJECTIONS, pd.concat(maps, ignore_index=True))
+    publish()
     save_manifest(
         folder,
         replace(manifest, finished=True, default_layer=choice.layer, default_metric=choice.metric, quality=quality),
@@ -717,7 +664,8 @@ def _drop_pictures(folder: Path) -> Atlas:
     return load_atlas(folder)
 
 
-def _begin_manifest(network: Network, source: str) -> Manifest:
+def begin_manifest(network: Network, source: str) -> Manifest:
+    """Begin the manifest of an atlas that is not measured yet."""
     return Manifest(
         network=network.name,
         weights=network.weights_hash,
@@ -736,7 +684,8 @@ def _begin_manifest(network: Network, source: str) -> Manifest:
     )
 
 
-def _check_network(network: Network) -> None:
+def check_network(network: Network) -> None:
+    """Raise `UserError` for a network of other classes than ImageNet's."""
     if network.class_count != len(load_categories()):
         raise UserError(
             f"{network.name} has {network.class_count} classes; an atlas needs a network with the "
@@ -744,7 +693,7 @@ def _check_network(network: Network) -> None:
         )
 
 
-def _check_folder(folder: Path, wanted: Manifest, names: Sequence[str]) -> Manifest | None:
+def check_folder(folder: Path, wanted: Manifest, names: Sequence[str]) -> Manifest | None:
     """Check that a folder is empty, or give what it holds, which was begun with the same of what `names` names."""
     begun = read_manifest(folder)
     if begun is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -86,9 +86,19 @@ class Answer:
         else:
             low, high = self.interval
             holds = ", which holds zero" if low <= 0 <= high else ""
-            certainty = f", 95 % interval {low:.3g} to {high:.3g}{holds}, resampling {self._tell_resampled()}"
+            certainty = f", 95 % interval {low:.3g} to {high:.3g}{holds}, resampling {self.tell_resampled()}"
         note = f" Compared here: {self.note}." if self.note else ""
         return f"{verdict}: {numbers}{certainty}.{note}"
+
+    def tell_resampled(self) -> str:
+        """Tell in words what the interval resamples."""
+        told = []
+        for what in (MEMBERS, PICTURES):
+            if words := [word for word, of_word in self.resampled.items() if of_word == what]:
+                told.append(f"the {what} of {_list_words(words)}")
+        if words := [word for word, what in self.resampled.items() if what == NOTHING]:
+            told.append(f"{_list_words(words)} taken as given")
+        return ", ".join(told)
 
     def __repr__(self) -> str:
         return f"Answer: {self.sentence}"
@@ -97,15 +107,6 @@ class Answer:
         from analysis.display import show_answer
 
         return show_answer(self)
-
-    def _tell_resampled(self) -> str:
-        told = []
-        for what in (MEMBERS, PICTURES):
-            if words := [word for word, of_word in self.resampled.items() if of_word == what]:
-                told.append(f"the {what} of {_list_words(words)}")
-        if words := [word for word, what in self.resampled.items() if what == NOTHING]:
-            told.append(f"{_list_words(words)} taken as given")
-        return ", ".join(told)
 
     def as_json(self) -> dict[str, Any]:
         """Give the answer as JSON can hold it; ``note`` only where there is one."""
@@ -249,6 +250,34 @@ def find_closer(space: FeatureSpace, a: Group, b: Group, c: Group, *, metric: st
     )
 
 
+def bound_distances(space: FeatureSpace, answer: Answer) -> dict[str, tuple[float, float] | None]:
+    """Find the 95 % intervals of the two distances of an answer, each by itself.
+
+    They are made as the margin's is, see `jackknife_interval`, and end at 0. The margin has the smaller doubt: what
+    both distances share, the members of A, cancels in it, so two intervals that overlap do not make it doubtful.
+
+    Parameters
+    ----------
+    space : FeatureSpace
+        The one that was asked.
+    answer : Answer
+        What `find_closer` answered.
+
+    Returns
+    -------
+    dict
+        The intervals by B's and C's word; None where neither A nor the other has anything to resample.
+    """
+    indices = {category.name: category.index for category in load_categories()}
+    a, *others = (_take_sample(space, [indices[name] for name in names])[0] for names in answer.classes.values())
+    _, *words = answer.classes
+    found: dict[str, tuple[float, float] | None] = {}
+    for word, other in zip(words, others, strict=True):
+        ends = _jackknife((a, other), answer.metric, lambda squares: _find_distances(squares)[0])
+        found[word] = ends and (max(ends[0], 0.0), ends[1])
+    return found
+
+
 def collect_votes(
     atlas: Atlas,
     a: Group,
@@ -360,6 +389,13 @@ def jackknife_interval(vectors: Sequence[NDArray[np.float64]], metric: str) -> t
     B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapter 11: standard error and
     bias by the jackknife. F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110-114: degrees of freedom.
     """
+    return _jackknife(vectors, metric, _find_margins)
+
+
+def _jackknife(
+    vectors: Sequence[NDArray[np.float64]], metric: str, measure: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> tuple[float, float] | None:
+    """Find the interval of what `measure` makes of the squares; see `jackknife_interval`."""
     if all(len(values) < 2 for values in vectors):
         return None
     means = [values.mean(axis=0, keepdims=True) for values in vectors]
@@ -377,17 +413,17 @@ def jackknife_interval(vectors: Sequence[NDArray[np.float64]], metric: str) -> t
     excess = sum((one.shape[2] - 1) * (one.mean(axis=2, keepdims=True) - whole) for one in left_out[1:])
     ends = []
     for centred in (squares, squares - excess):
-        margins = _find_margins(np.maximum(centred, LEAST * whole))
-        reach = _find_reach([margins[part] for part in parts])
-        ends += [margins[0].item() - reach, margins[0].item() + reach]
+        measured = measure(np.maximum(centred, LEAST * whole))
+        reach = _find_reach([measured[part] for part in parts])
+        ends += [measured[0].item() - reach, measured[0].item() + reach]
     return min(ends), max(ends)
 
 
 def _measure_squares(centres: Sequence[NDArray[np.float64]], metric: str) -> NDArray[np.float64]:
-    """Measure the squares that d(A, B) and d(A, C) are made of.
+    """Measure the squares that the distances of the first centre to the others are made of.
 
-    For the three centres, one of them (k, d) and the others (1, d): (2, 1, k) squared distances, or, for
-    cosine and correlation, (2, 3, k): |x - y|^2, |x|^2 and |y|^2, for correlation about their means.
+    For n + 1 centres, one of them (k, d) and the others (1, d): (n, 1, k) squared distances, or, for
+    cosine and correlation, (n, 3, k): |x - y|^2, |x|^2 and |y|^2, for correlation about their means.
     """
     if metric not in ANGULAR:
         a, *others = centres
@@ -402,20 +438,25 @@ def _measure_squares(centres: Sequence[NDArray[np.float64]], metric: str) -> NDA
             for other, length in zip(others, lengths, strict=True)
         ]
     rows = np.broadcast_arrays(*(square for pair in pairs for square in pair))
-    return np.stack(rows).reshape(2, -1, len(rows[0]))
+    return np.stack(rows).reshape(len(others), -1, len(rows[0]))
 
 
 def _find_margins(squares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Make the (k,) margins of what `_measure_squares` gives."""
-    if squares.shape[1] == 1:
-        to_b, to_c = np.sqrt(squares[:, 0])
-    else:
-        apart, length, other = squares.swapaxes(0, 1)
-        product = np.sqrt(length * other)
-        cosine = np.divide(length + other - apart, 2 * product, out=np.zeros_like(apart), where=product > 0)
-        to_b, to_c = 1 - np.clip(cosine, -1, 1)
+    to_b, to_c = _find_distances(squares)
     margins: NDArray[np.float64] = to_c - to_b
     return margins
+
+
+def _find_distances(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make the (n, k) distances of what `_measure_squares` gives."""
+    if squares.shape[1] == 1:
+        return np.sqrt(squares[:, 0])
+    apart, length, other = squares.swapaxes(0, 1)
+    product = np.sqrt(length * other)
+    cosine = np.divide(length + other - apart, 2 * product, out=np.zeros_like(apart), where=product > 0)
+    distances: NDArray[np.float64] = 1 - np.clip(cosine, -1, 1)
+    return distances
 
 
 def _find_reach(margins: Sequence[NDArray[np.float64]]) -> float:

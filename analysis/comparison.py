@@ -188,7 +188,7 @@ def compare_spaces(first: FeatureSpace, second: FeatureSpace, *, metric: str, sh
     """
     if not np.array_equal(first.index, second.index):
         raise ValueError("the spaces are not of the same classes in the same order; align_spaces gives them so")
-    ranks = [centre_pairs(_rank(distance_matrix(space, metric).values)) for space in (first, second)]
+    ranks = [centre_pairs(rank_pairs(distance_matrix(space, metric).values)) for space in (first, second)]
     shapes = [_shape(space.vectors) for space in (first, second)]
     kernels = [shape @ shape.T for shape in shapes]
     kernels = [kernel / (np.linalg.norm(kernel) or 1.0) for kernel in kernels]
@@ -232,7 +232,7 @@ def find_differences(
     """
     pairs = np.triu_indices(len(index), 1)
     most = max(1, len(pairs[0]) - 1)
-    places = [_rank(values)[pairs] / most for values in (first, second)]
+    places = [rank_pairs(values)[pairs] / most for values in (first, second)]
     farther = places[1] - places[0]
 
     def list_pairs(difference: NDArray[np.float64]) -> list[Difference]:
@@ -261,7 +261,7 @@ def differ_from_wordnet(
     return find_differences(distance_matrix(space, metric).values, -wu_palmer(space.index), space.index, count=count)
 
 
-def _rank(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def rank_pairs(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give a symmetric matrix of the places of its pairs, from 0; of equal ones the mean. The diagonal is 0."""
     from scipy.stats import rankdata
 

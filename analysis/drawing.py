@@ -651,6 +651,7 @@ def draw_files(
     notes: Mapping[str, Any] | None = None,
     stopped: Callable[[], bool] = lambda: False,
     on_progress: Callable[[str, int, int], None] = lambda *_: None,
+    on_step: Callable[[Step], None] = lambda _: None,
 ) -> Drawn:
     """Draw an expression into files: pictures, and films and a trace where they are wanted.
 
@@ -668,6 +669,8 @@ def draw_files(
         Is asked after every step; where it says so, the climb ends, and what was reached is written.
     on_progress : callable
         See `analysis.build.Progress`.
+    on_step : callable
+        Is shown every step, the start included.
 
     Returns
     -------
@@ -687,6 +690,7 @@ def draw_files(
             if films:
                 for add, frame in zip(films, render_pixels(step), strict=True):
                     add(frame)
+            on_step(step)
             on_progress("drawing", step.number, step.count)
             if ended := stopped():
                 break

@@ -101,6 +101,41 @@ def write_condensed(path: Path, matrix: DistanceMatrix) -> None:
     _write(path, {}, matrix.describe(), {"distances": distances, "index": matrix.index, "wnid": wnids, "name": names})
 
 
+def write_block(
+    path: Path,
+    matrix: DistanceMatrix,
+    first: NDArray[np.integer],
+    second: NDArray[np.integer],
+    measures: Mapping[str, NDArray[np.floating]],
+) -> None:
+    """Write chosen pairs of a distance matrix, one row a pair, in the order given.
+
+    All formats have the columns of `write_pairs`, and one for each of the measures. Path and errors are those of
+    `write_distances`.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    matrix : DistanceMatrix
+        The distances.
+    first, second : numpy.ndarray
+        (pairs,) rows of the matrix.
+    measures : mapping
+        What else is known of all pairs, by name: (n, n) each.
+    """
+    wnids, names = (np.array(labels) for labels in _label(matrix.index))
+    columns = {
+        "a": names[first],
+        "b": names[second],
+        "distance": matrix.values[first, second],
+        **{name: values[first, second] for name, values in measures.items()},
+        "wnid_a": wnids[first],
+        "wnid_b": wnids[second],
+    }
+    _write(path, columns, matrix.describe())
+
+
 def write_features(path: Path, space: FeatureSpace) -> None:
     """Write a feature space.
 

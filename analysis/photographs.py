@@ -2,57 +2,137 @@
 
 from __future__ import annotations
 
+import os
+from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from analysis.categories import find_group
+from analysis.labels import read_labels
 from inputgen.errors import UserError
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """What counts as a picture in a folder, by its name."""
 
+SEPARATOR = b"\0"
+"""Stands between names, in none of which it can be."""
+
 Pixels = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Photograph:
-    """A picture's file and the class that its folder gives it."""
+class Paths(Protocol):
+    """What gives paths by position: a list, or `Photographs`."""
 
-    path: Path
-    target: int
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> Path: ...
 
 
-def find_photographs(folder: Path) -> list[Photograph]:
-    """Find the pictures in an ImageFolder: a folder for each class, named by WordNet id or class name.
+@dataclass(frozen=True, eq=False)
+class Photographs:
+    """The pictures of a folder and their classes, kept lean: a million take some tens of megabytes.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Where they lie.
+    names : bytes
+        Their paths relative to it, one after the other.
+    ends : numpy.ndarray
+        (pictures,) where each name ends.
+    targets : numpy.ndarray
+        (pictures,) the class index of each, ascending.
+    digest : str
+        SHA-256 of names, classes, sizes and times of change, to tell whether these are the same files.
+    """
+
+    folder: Path
+    names: bytes
+    ends: NDArray[np.int64]
+    targets: NDArray[np.int16]
+    digest: str
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self.ends)
+
+    def __getitem__(self, position: int) -> Path:
+        """Give a picture's path."""
+        return self.folder / os.fsdecode(self._name(position))
+
+    def name(self, position: int) -> str:
+        """Give a picture's path relative to the folder, as it is written into a table."""
+        return self._name(position).decode("utf-8", "backslashreplace")
+
+    def _name(self, position: int) -> bytes:
+        if not 0 <= position < len(self):
+            raise IndexError(position)
+        start = int(self.ends[position - 1]) if position else 0
+        return self.names[start : int(self.ends[position])]
+
+
+def find_photographs(folder: Path, *, labels: Path | None = None) -> Photographs:
+    """Find the pictures of a folder, and their classes.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The folder of class folders; pictures may lie deeper inside them.
+        Without `labels` an ImageFolder: a folder for each class, named by WordNet id or class name; pictures may lie
+        deeper inside it.
+    labels : pathlib.Path, optional
+        Which file is of which class; see `analysis.labels.read_labels`. Files that it does not name are passed over;
+        those that it names and that are not there count as unreadable.
 
     Returns
     -------
-    list of Photograph
-        By class, then by path.
+    Photographs
+        By class, then by name.
 
     Raises
     ------
     UserError
-        Where the folder is missing, a subfolder with pictures names no class, or there is no picture.
+        Where the folder is missing, a subfolder with pictures names no class, the labels are wrong, or there is no
+        picture.
     """
     if not folder.is_dir():
         raise UserError(f"no folder at {folder}; a folder with one folder of pictures for each class is wanted")
-    found = []
-    for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
-        paths = sorted(path for path in inner.rglob("*") if path.suffix.lower() in SUFFIXES and not path.is_dir())
-        if paths:
+    listed = _list_labelled(folder, labels) if labels else _list_by_folder(folder)
+    digest, joined, ends, targets = sha256(), bytearray(), array("q"), array("h")
+    place, absent = os.fsencode(folder), 0
+    for target, names in sorted(listed, key=lambda one: one[0]):
+        for name in names.split(SEPARATOR):
+            joined += name
+            ends.append(len(joined))
+            targets.append(target)
+            try:
+                state = os.stat(os.path.join(place, name))  # noqa: PTH116, PTH118  a Path each would take longer than all else
+                mark = f"{target} {state.st_size} {state.st_mtime_ns}"
+            except OSError:  # will be met again, and reported, when it is to be read
+                absent += 1
+                mark = f"{target}"
+            digest.update(SEPARATOR.join((name, mark.encode(), b"")))
+    if labels and absent == len(ends):
+        first = joined[: ends[0]].decode("utf-8", "backslashreplace")
+        raise UserError(f"none of the {len(ends)} pictures that {labels} names is in {folder}; the first: {first}")
+    return Photographs(folder, bytes(joined), np.array(ends, np.int64), np.array(targets, np.int16), digest.hexdigest())
+
+
+def _list_by_folder(folder: Path) -> list[tuple[int, bytes]]:
+    """List the pictures of each class folder: its class, and the names joined, which need less memory than a list."""
+    found, loose = [], ""
+    for inner in sorted(folder.iterdir()):
+        if not inner.is_dir():
+            loose = loose or (inner.name if _is_picture(inner.name) else "")
+        elif names := sorted(_walk(str(folder), inner.name)):
             try:
                 group = find_group(inner.name.replace("_", " "))
             except UserError as error:
@@ -62,13 +142,44 @@ def find_photographs(folder: Path) -> list[Photograph]:
                     f"the folder {inner} is not named after a class but after a group ({group.definition}); wanted is "
                     "a folder for each class, named by WordNet id or class name"
                 )
-            found += [Photograph(path, group.indices[0]) for path in paths]
+            found.append((group.indices[0], SEPARATOR.join(map(os.fsencode, names))))
     if not found:
         raise UserError(
             f"no pictures in {folder}; wanted is a folder for each class, named by WordNet id or "
             f"class name, with {', '.join(sorted(SUFFIXES))} files inside"
+            + (f"; for pictures beside each other, as {loose}, tell the classes by --labels FILE" if loose else "")
         )
-    return sorted(found, key=lambda photograph: (photograph.target, photograph.path))
+    return found
+
+
+def _walk(folder: str, inner: str) -> Iterator[str]:
+    """List the pictures in a folder and below it, relative to `folder`."""
+    with os.scandir(f"{folder}/{inner}") as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(folder, f"{inner}/{entry.name}")
+            elif _is_picture(entry.name) and not entry.is_dir():
+                yield f"{inner}/{entry.name}"
+
+
+def _is_picture(name: str) -> bool:
+    return name[name.rfind(".") :].lower() in SUFFIXES
+
+
+def _list_labelled(folder: Path, path: Path) -> list[tuple[int, bytes]]:
+    """List the labelled pictures of each class: its index, and the names joined."""
+    labels = read_labels(path)
+    names = labels.names if labels.suffixed else [_find_suffix(folder, name) for name in labels.names]
+    of_class: dict[int, list[bytes]] = {}
+    for name, target in zip(names, labels.targets, strict=True):
+        of_class.setdefault(target, []).append(os.fsencode(name))
+    return [(target, SEPARATOR.join(sorted(those))) for target, those in of_class.items()]
+
+
+def _find_suffix(folder: Path, name: str) -> str:
+    """Give a name with the suffix that its file has; with ImageNet's where there is none."""
+    usual = (".JPEG", ".jpeg", ".jpg", ".png")
+    return next((name + suffix for suffix in usual if (folder / (name + suffix)).is_file()), name + usual[0])
 
 
 def open_picture(path: Path, *, least: int = 0) -> Image.Image:
@@ -177,13 +288,13 @@ class Batch:
 
 
 def read_batches(
-    paths: Sequence[Path], read: Callable[[Path], Pixels], *, size: int, workers: int, ahead: int
+    paths: Paths, read: Callable[[Path], Pixels], *, size: int, workers: int, ahead: int, start: int = 0
 ) -> Iterator[Batch]:
     """Decode pictures by threads, in batches, in order.
 
     Parameters
     ----------
-    paths : sequence of pathlib.Path
+    paths : sequence of pathlib.Path, or Photographs
         The files.
     read : callable
         Reads one file; all pictures of a batch must have one shape.
@@ -194,6 +305,8 @@ def read_batches(
     ahead : int
         Batches decoded while the caller is busy with an earlier one. 0 where the caller uses the same
         processors: then decoding and network take turns, which is faster than fighting for them.
+    start : int
+        The position to begin at.
 
     Yields
     ------
@@ -202,9 +315,9 @@ def read_batches(
     """
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[list[tuple[int, Future[Pixels]]]] = deque()
-        for start in range(0, len(paths), size):
-            chunk = enumerate(paths[start : start + size], start)
-            waiting.append([(position, pool.submit(read, path)) for position, path in chunk])
+        for first in range(start, len(paths), size):
+            chunk = range(first, min(first + size, len(paths)))
+            waiting.append([(position, pool.submit(read, paths[position])) for position in chunk])
             if len(waiting) > ahead:
                 yield _gather(waiting.popleft())
         while waiting:
@@ -218,6 +331,7 @@ def _gather(chunk: list[tuple[int, Future[Pixels]]]) -> Batch:
         try:
             pictures[position] = future.result()
         except Exception as error:  # what decoders meet in a bad file is listed nowhere; none may stop a run
-            skipped[position] = str(error).splitlines()[0] if str(error) else type(error).__name__
+            told = (isinstance(error, OSError) and error.strerror) or str(error)
+            skipped[position] = told.splitlines()[0] if told else type(error).__name__
     pixels = np.stack(list(pictures.values())) if pictures else np.empty((0, 1, 1, 3), np.uint8)
     return Batch(list(pictures), pixels, skipped)

@@ -31,6 +31,7 @@ from analysis.photographs import Pixels, read_batches, read_photograph
 from benchmarks.timing import describe_processor, print_rates, time_in_turns
 from inputgen.network import Network, load_network
 from inputgen.weights import build_network
+from kinscape import run_command
 
 
 class Files(Dataset[torch.Tensor]):
@@ -128,4 +129,4 @@ def run_usual_loop(module: torch.nn.Module, network: Network, paths: list[Path])
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(lambda: typer.run(main))

@@ -20,6 +20,7 @@ from analysis.atlas import load_atlas
 from analysis.files import write_whole
 from analysis.variance import DIMENSIONS, Likeness, Variance, explain_variance, judge_layouts
 from benchmarks.recipes import STYLE
+from kinscape import run_command
 
 FIGURE = Path(__file__).resolve().parents[1] / "docs" / "variance.svg"
 UMAP = "UMAP 2"
@@ -137,4 +138,4 @@ def _y(share: float) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(lambda: typer.run(main))

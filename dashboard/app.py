@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import html as markup
 from collections.abc import Sequence
+from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, dcc, html
-from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 
 from analysis.atlas import Atlas
-from dashboard import ids, images
+from dashboard import answers, ids, images
+from dashboard import jobs as job_files
 from dashboard.data import View
+from dashboard.jobs import Jobs
+from dashboard.page import Page, atlas_field, find_defaults, read_fields
+from dashboard.pages import closer, opposites
 from dashboard.pages import map as map_page
-from dashboard.parts import aria
+from dashboard.parts import aria, lay_note, tell_atlas, tell_category
 
 TITLE = "Kinscape"
+PAGES: tuple[Page, ...] = (map_page.PAGE, closer.PAGE, opposites.PAGE)
+"""In the order of the navigation; the first is shown where an address names none."""
+
 THEME = {
     "primaryColor": "indigo",
     "defaultRadius": "md",
@@ -25,14 +30,7 @@ THEME = {
 }
 # What a browser remembers is set before anything is painted, so that a dark page does not flash white and
 # nothing moves once it stands.
-INDEX = """<!DOCTYPE html>
-<html lang="en">
-  <head>
-    {%metas%}
-    <title>{%title%}</title>
-    {%favicon%}
-    {%css%}
-    <script>
+EARLY = """
       (function () {
         var scheme = new URLSearchParams(location.search).get("scheme");
         var told = document.documentElement.dataset;
@@ -43,23 +41,35 @@ INDEX = """<!DOCTYPE html>
         var dark = scheme ? scheme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
         told.mantineColorScheme = dark ? "dark" : "light";
       })();
-    </script>
+    """
+INDEX = f"""<!DOCTYPE html>
+<html lang="en">
+  <head>
+    {{%metas%}}
+    <title>{{%title%}}</title>
+    {{%favicon%}}
+    {{%css%}}
+    <script>{EARLY}</script>
   </head>
   <body>
-    {%app_entry%}
+    {{%app_entry%}}
     <noscript>Kinscape draws its map in the browser and needs JavaScript.</noscript>
-    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+    <footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer>
   </body>
 </html>"""
 
 
-def create_app(atlases: Sequence[Atlas]) -> Dash:
+def create_app(atlases: Sequence[Atlas], *, prefix: str = "/", jobs: Jobs | None = None) -> Dash:
     """Make the dashboard of some atlases.
 
     Parameters
     ----------
     atlases : sequence of Atlas
         Finished atlases, at least one; the first is shown first.
+    prefix : str
+        What the addresses of the dashboard begin with, such as ``"/kin/"`` behind a proxy.
+    jobs : Jobs, optional
+        The queue of what takes long; without it the pages say that they cannot draw.
 
     Returns
     -------
@@ -71,52 +81,72 @@ def create_app(atlases: Sequence[Atlas]) -> Dash:
     UserError
         Where there is no atlas.
     """
-    view = View(atlases)
+    view = View(atlases, prefix=prefix, jobs=jobs)
     app = Dash(
         "dashboard",
         title=TITLE,
         update_title="",
         index_string=INDEX,
-        compress=True,
         serve_locally=True,
+        requests_pathname_prefix=prefix,
+        routes_pathname_prefix="/",
+        suppress_callback_exceptions=True,  # most components are laid out when their page is
         meta_tags=[
             {"name": "viewport", "content": "width=device-width, initial-scale=1"},
             {"name": "description", "content": "A map of what a vision network thinks is alike."},
         ],
     )
     app.layout = layout(view)
-    map_page.register(app, view)
+    _register(app, view)
+    for page in PAGES:
+        page.register(app, view)
     images.register(app.server, view)
-    _tell_errors(app.server)
+    job_files.register(app.server, jobs)
+    answers.guard(app, EARLY)
+    answers.compress(app.server)
+    answers.tell_errors(app.server, TITLE)
     return app
 
 
 def layout(view: View) -> dmc.MantineProvider:
-    """Lay out what every page shares, with the page in it."""
+    """Lay out what every page shares; the page itself is laid out when its address is known."""
+    stores = [
+        dcc.Store(id=ids.SCHEME),
+        dcc.Store(id=ids.DEFAULTS),
+        dcc.Store(id=ids.ATLASES, data={key: tell_atlas(atlas) for key, atlas in view.atlases.items()}),
+        dcc.Store(id=ids.CATEGORIES, data=[tell_category(category) for category in view.categories]),
+    ]
+    atlas = dmc.Select(
+        id=atlas_field(),
+        data=list(view.atlases),
+        value=view.default.key,
+        allowDeselect=False,
+        display="block" if len(view.atlases) > 1 else "none",
+        className="kin-atlas",
+        **aria(label="Atlas"),
+    )
+    toggle = dmc.ActionIcon(
+        [html.Span(className="kin-sun"), html.Span(className="kin-moon")],
+        id=ids.SCHEME_TOGGLE,
+        variant="subtle",
+        color="gray",
+        size="lg",
+        **aria(label="Change between light and dark"),
+    )
+    header = html.Header(
+        [
+            html.H1([html.Span(className="kin-logo", **aria(hidden="true")), TITLE]),
+            html.Nav(id=ids.NAVIGATION, className="kin-navigation", **aria(label="Pages")),
+            atlas,
+            toggle,
+        ],
+        className="kin-header",
+    )
     return dmc.MantineProvider(
         [
             dcc.Location(id=ids.ADDRESS, refresh=False),
-            html.Div(
-                [
-                    html.Header(
-                        [
-                            html.H1([html.Span(className="kin-logo", **aria(hidden="true")), TITLE]),
-                            html.P("what a vision network thinks is alike", className="kin-tagline"),
-                            dmc.ActionIcon(
-                                [html.Span(className="kin-sun"), html.Span(className="kin-moon")],
-                                id=ids.SCHEME_TOGGLE,
-                                variant="subtle",
-                                color="gray",
-                                size="lg",
-                                **aria(label="Change between light and dark"),
-                            ),
-                        ],
-                        className="kin-header",
-                    ),
-                    html.Main(map_page.layout(view)),
-                ],
-                className="kin-app",
-            ),
+            *stores,
+            html.Div([header, html.Main(id=ids.PAGE)], className="kin-app"),
         ],
         id=ids.PROVIDER,
         theme=THEME,
@@ -124,15 +154,46 @@ def layout(view: View) -> dmc.MantineProvider:
     )
 
 
-def _tell_errors(server: Flask) -> None:
-    """Answer every error with a plain page; what went wrong inside goes to the log alone."""
+def show_page(view: View, path: str, search: str | None) -> tuple[html.Ul, Any, dict[str, Any]]:
+    """Give the navigation, the page of an address, and the defaults of its fields."""
+    key = path.removeprefix(view.prefix).strip("/")
+    page = next((page for page in PAGES if page.path == key), None)
+    links = [
+        html.Li(dcc.Link(each.name, href=view.prefix + each.path), **(aria(current="page") if each is page else {}))
+        for each in PAGES
+    ]
+    if page is None:
+        return html.Ul(links), lay_note("There is no such page; choose one above."), {}
+    return html.Ul(links), page.layout(view, read_fields(page, view, search)), find_defaults(page, view)
 
-    @server.errorhandler(Exception)
-    def tell(error: Exception) -> Response:
-        if isinstance(error, HTTPException):
-            code, reason = error.code or 500, error.name
-        else:
-            server.logger.error("an answer failed", exc_info=error)
-            code, reason = 500, "Something went wrong here; the log tells what"
-        page = f"<!DOCTYPE html><title>{TITLE}</title><h1>{code}</h1><p>{markup.escape(reason)}.</p>"
-        return Response(page, status=code, mimetype="text/html")
+
+def _register(app: Dash, view: View) -> None:
+    """Register the callbacks that all pages share."""
+    add_clientside: Any = app.clientside_callback
+    app.callback(
+        Output(ids.NAVIGATION, "children"),
+        Output(ids.PAGE, "children"),
+        Output(ids.DEFAULTS, "data"),
+        Input(ids.ADDRESS, "pathname"),
+        State(ids.ADDRESS, "search"),
+    )(lambda path, search: (no_update,) * 3 if path is None else show_page(view, path, search))
+    add_clientside(
+        ClientsideFunction("kinscape", "paint"),
+        Output(ids.SCHEME, "data"),
+        Output(ids.PROVIDER, "forceColorScheme"),
+        Output(ids.ADDRESS, "search", allow_duplicate=True),
+        Input(ids.SCHEME_TOGGLE, "n_clicks"),
+        State(ids.SCHEME, "data"),
+        State(ids.ADDRESS, "search"),
+        prevent_initial_call="initial_duplicate",
+    )
+    add_clientside(
+        ClientsideFunction("kinscape", "syncFields"),
+        Output(ids.ADDRESS, "search", allow_duplicate=True),
+        Output(ids.field(ALL, ALL), "value"),
+        Input(ids.ADDRESS, "search"),
+        Input(ids.field(ALL, ALL), "value"),
+        State(ids.ADDRESS, "pathname"),
+        State(ids.DEFAULTS, "data"),
+        prevent_initial_call="initial_duplicate",
+    )

@@ -13,36 +13,42 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.atlas import DRAWN, MANIFEST, Atlas
+from analysis.atlas import CLASS, DRAWN, MANIFEST, OPPOSITE, VERDICT, Atlas, list_judges
 from analysis.categories import Category, load_categories
-from analysis.distances import distance_matrix
-from analysis.distortion import measure_distortion
+from analysis.distances import DistanceMatrix, distance_matrix
+from analysis.distortion import Distortion, measure_distortion
 from analysis.neighbours import Neighbour, find_nearest
 from analysis.projection import METHODS
 from analysis.space import FeatureSpace
+from dashboard.jobs import Jobs
 from inputgen.errors import UserError
 
 logger = logging.getLogger(__name__)
 
 COUNT = 10  # how many nearest categories the panel shows and the map is judged by
+FARTHEST = 5
+CLUSTERS = 12  # as many as colours that can be told apart
 CACHED_LAYERS = 16
+CACHED_MATRICES = 4  # each of 8 MB for a thousand classes
+FRAME = (1.5, 1.0)  # half the width and the height that the maps of all layers are scaled to
 
 _PICTURE = re.compile(r"(\d{4})-(\d+)\.webp")
+_PREFIX = re.compile(r"/([\w.~-]+/)*", re.ASCII)
 _KIND = re.compile(r"[a-z]+")
 
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """One layer laid out in the plane.
+    """One layer laid out in the plane, or in three dimensions.
 
     Attributes
     ----------
     layer : str
         The layer.
     method : str
-        How it was laid out, ``"umap"`` or ``"pca"``.
+        How it was laid out, one of `analysis.projection.METHODS`.
     positions : numpy.ndarray
-        (n, 2) float32, in the order of `AtlasView.index`.
+        (n, 2) or (n, 3) float32, in the order of `AtlasView.index`.
     """
 
     layer: str
@@ -62,11 +68,17 @@ class Pin:
         The categories nearest to it in the original space, the nearest first.
     ranks : tuple of int
         For each of `neighbours`, which nearest it is on the map, from 1.
+    farthest : tuple of Neighbour
+        The categories farthest from it in the original space, the farthest first.
+    strangers : tuple of int
+        The classes that are among its nearest on the map alone.
     """
 
     category: Category
     neighbours: tuple[Neighbour, ...]
     ranks: tuple[int, ...]
+    farthest: tuple[Neighbour, ...] = ()
+    strangers: tuple[int, ...] = ()
 
     @property
     def kept(self) -> int:
@@ -83,10 +95,13 @@ class AtlasView:
         The name that addresses use for it.
     atlas : Atlas
         The atlas.
+    prefix : str
+        What the addresses of the dashboard begin with.
     """
 
-    def __init__(self, key: str, atlas: Atlas) -> None:
+    def __init__(self, key: str, atlas: Atlas, *, prefix: str = "/") -> None:
         self.key = key
+        self.prefix = prefix
         self.manifest = atlas.manifest
         self.index = np.array(atlas.manifest.classes, dtype=np.int64)
         self.categories = {index: load_categories()[index] for index in atlas.manifest.classes}
@@ -95,25 +110,70 @@ class AtlasView:
         keep = lru_cache(maxsize=CACHED_LAYERS)
         self.space = keep(self._read_space)
         self.map = keep(self._read_map)
-        self.measure_faithfulness = keep(self._measure_faithfulness)
+        self.frame = keep(self._frame_maps)
+        self.distances = lru_cache(maxsize=CACHED_MATRICES)(self._measure_distances)
+        self.distortion = keep(self._measure_distortion)
+        self.clusters = keep(self._find_clusters)
 
     def _read_space(self, layer: str) -> FeatureSpace:
         """Give a layer's standardised feature space."""
         return self.atlas.space(layer)
 
-    def _read_map(self, layer: str) -> Map:
-        """Give a layer's map, by UMAP where the atlas has it; `UserError` where it has none."""
+    def _read_map(self, layer: str, method: str = "") -> Map:
+        """Give a layer's map, without a method by UMAP where the atlas has it; `UserError` where it has none."""
         table = self.atlas.projections
         there = set(table.loc[table["layer"] == layer, "method"])
-        method = next((method for method in METHODS if method in there), METHODS[0])
+        method = method or next((method for method in METHODS if method in there), METHODS[0])
         return Map(layer, method, self.atlas.projection(layer, method=method))
 
-    def _measure_faithfulness(self, layer: str) -> float:
-        """Give the share, 0 to 1, of the categories' nearest that are also nearest on the map, on average."""
-        true = distance_matrix(self.space(layer), self.manifest.default_metric).values
-        return float(measure_distortion(true, self.map(layer).positions, nearest=COUNT).kept.mean())
+    def _frame_maps(self, method: str) -> dict[str, NDArray[np.float64]]:
+        """Give the maps of all layers that a method has laid out, centred and scaled to fill one frame.
 
-    def pin(self, layer: str, index: int) -> Pin:
+        No map has a unit of its own. In one frame the points can be followed from layer to layer, and nothing has to
+        be zoomed on the way. Rounded to what a screen shows.
+        """
+        table = self.atlas.projections
+        there = set(table.loc[table["method"] == method, "layer"])
+        framed = {}
+        for layer in self.manifest.layers:
+            if layer in there:
+                positions = self.map(layer, method).positions.astype(np.float64)
+                low, high = positions.min(axis=0), positions.max(axis=0)
+                room = np.resize([*FRAME, min(FRAME)], positions.shape[1])
+                reach = (high - low) / 2
+                scale = np.min(np.divide(room, reach, out=np.full_like(reach, np.inf), where=reach > 0))
+                centred = positions - (low + high) / 2
+                framed[layer] = np.round(centred * (scale if np.isfinite(scale) else 1.0), 4)
+        return framed
+
+    def _measure_distances(self, layer: str) -> DistanceMatrix:
+        """Give all distances in a layer's space, by the atlas's default metric."""
+        return distance_matrix(self.space(layer), self.manifest.default_metric)
+
+    def _measure_distortion(self, layer: str, method: str = "") -> Distortion:
+        """Tell, class by class, how far a layer's map keeps the neighbours."""
+        positions = self.map(layer, method).positions
+        return measure_distortion(self.distances(layer).values, positions, nearest=COUNT)
+
+    def measure_faithfulness(self, layer: str, method: str = "") -> float:
+        """Give the share, 0 to 1, of the categories' nearest that are also nearest on the map, on average."""
+        return float(self.distortion(layer, method).kept.mean())
+
+    def _find_clusters(self, layer: str) -> NDArray[np.int64]:
+        """Give every class's cluster in a layer's space, from 0, the largest first: average linkage, `CLUSTERS`."""
+        from scipy.cluster.hierarchy import fcluster, linkage
+
+        if len(self.index) < 2:
+            return np.zeros(len(self.index), np.int64)
+        tree = linkage(self.distances(layer).to_condensed(), "average")
+        labels = fcluster(tree, CLUSTERS, "maxclust")
+        _, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        rank = np.empty(len(counts), np.int64)
+        rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+        found: NDArray[np.int64] = rank[place]
+        return found
+
+    def pin(self, layer: str, index: int, method: str = "") -> Pin:
         """Gather what is told of a pinned category.
 
         Parameters
@@ -122,15 +182,50 @@ class AtlasView:
             The layer whose space and map are asked.
         index : int
             A class index that the atlas covers.
+        method : str
+            How the map was laid out; as `map` takes it.
         """
-        metric = self.manifest.default_metric
-        neighbours = find_nearest(self.space(layer), [index], metric=metric, count=COUNT)
-        positions = self.map(layer).positions.astype(np.float64)
+        space, metric = self.space(layer), self.manifest.default_metric
+        others = find_nearest(space, [index], metric=metric, count=len(self.index))
+        neighbours, far = others[:COUNT], others[COUNT:][::-1]
+        positions = self.map(layer, method).positions.astype(np.float64)
         apart = np.linalg.norm(positions - positions[self.index == index], axis=1)
         apart[self.index == index] = -1.0  # it is its own nearest, also where others lie on the same spot
         order = self.index[np.argsort(apart, kind="stable")].tolist()
         ranks = tuple(order.index(neighbour.index) for neighbour in neighbours)
-        return Pin(self.categories[index], tuple(neighbours), ranks)
+        near = {neighbour.index for neighbour in neighbours}
+        strangers = tuple(other for other in order[1 : len(near) + 1] if other not in near)
+        return Pin(self.categories[index], tuple(neighbours), ranks, tuple(far[:FARTHEST]), strangers)
+
+    @cached_property
+    def opposites(self) -> dict[int, int]:
+        """The class that each class's opposite, the first that was drawn, is taken for; empty where none was."""
+        if OPPOSITE not in self.manifest.kinds or self.manifest.features_only:
+            return {}
+        rows = self.atlas.pictures_of(OPPOSITE).sort_values("seed", ascending=False, kind="stable")
+        return dict(zip(rows["target"].astype(int).tolist(), rows["predicted"].astype(int).tolist(), strict=True))
+
+    @cached_property
+    def judges(self) -> list[str]:
+        """The networks whose verdicts on the pictures of the classes are there: others, or else the atlas's own."""
+        return self._recognition[0]
+
+    @cached_property
+    def recognition(self) -> dict[int, float]:
+        """The share of pictures and `judges` that name a class's own first; empty where there are no pictures."""
+        return self._recognition[1]
+
+    @cached_property
+    def _recognition(self) -> tuple[list[str], dict[int, float]]:
+        table = self.atlas.pictures
+        table = table[table["kind"] == CLASS]
+        if not len(table):
+            return [], {}
+        judges = list_judges(table.columns)
+        verdicts = [f"{name}{VERDICT}" for name in judges] or ["predicted"]
+        right = table[verdicts].eq(table["target"], axis=0).mean(axis=1)
+        shares = right.groupby(table["target"]).mean()
+        return judges or [self.manifest.network], {int(index): float(share) for index, share in shares.items()}
 
     @cached_property
     def pictures(self) -> dict[tuple[str, int], Path]:
@@ -159,6 +254,10 @@ class View:
     ----------
     atlases : sequence of Atlas
         At least one; the first is shown where an address names none.
+    prefix : str
+        What the addresses of the dashboard begin with, from a slash to a slash.
+    jobs : Jobs, optional
+        The queue of what takes long.
 
     Raises
     ------
@@ -166,16 +265,20 @@ class View:
         Where there is none, or its projections cannot be read.
     """
 
-    def __init__(self, atlases: Sequence[Atlas]) -> None:
+    def __init__(self, atlases: Sequence[Atlas], *, prefix: str = "/", jobs: Jobs | None = None) -> None:
         if not atlases:
             raise UserError("no atlas to show; give at least one")
+        if not _PREFIX.fullmatch(prefix):
+            raise UserError(f"the prefix {prefix!r} is none; write it as /kin/, from a slash to a slash")
+        self.prefix = prefix
+        self.jobs = jobs
         self.atlases: dict[str, AtlasView] = {}
         for atlas in atlases:
             key, number = atlas.manifest.network, 1
             while key in self.atlases:
                 number += 1
                 key = f"{atlas.manifest.network}-{number}"
-            self.atlases[key] = AtlasView(key, atlas)
+            self.atlases[key] = AtlasView(key, atlas, prefix=prefix)
             atlas.space()  # what is damaged should be told at the start
             if not atlas.projections.size:
                 raise UserError(f"the atlas {atlas.folder} has no maps; measure it again")

@@ -17,7 +17,7 @@ def picture_base(atlas: AtlasView, *, kind: str = "class") -> str | None:
     """
     if not any(there == kind for there, _ in atlas.pictures):
         return None
-    return f"{PICTURES}/{atlas.key}/{atlas.version}/{kind}/"
+    return f"{atlas.prefix}{PICTURES[1:]}/{atlas.key}/{atlas.version}/{kind}/"
 
 
 def picture_address(atlas: AtlasView, index: int, *, kind: str = "class") -> str | None:

@@ -10,7 +10,7 @@ from analysis.categories import Category, load_categories
 from dashboard.data import COUNT, AtlasView, Pin, View
 from dashboard.images import picture_address
 from dashboard.parts import aria, lay_group, lay_note, lay_symbol
-from dashboard.state import MapState, write_query
+from dashboard.state import MapState, write_state
 
 
 def lay_panel(view: View, state: MapState, pin: Pin | None) -> html.Div:
@@ -20,7 +20,7 @@ def lay_panel(view: View, state: MapState, pin: Pin | None) -> html.Div:
         return _lay_empty(atlas, state)
     category = pin.category
     others = [word for word in category.words if word != category.name]
-    unpinned = write_query(view, replace(state, index=None))
+    unpinned = write_state(view, replace(state, index=None))
     return html.Div(
         [
             dcc.Link("\u00d7", href=unpinned, title="Unpin this category", className="kin-unpin"),
@@ -78,7 +78,7 @@ def _lay_neighbour(view: View, state: MapState, pin: Pin, place: int) -> html.Li
         ),
         html.Span(f"{neighbour.distance:#.4g}", className="kin-distance", title=str(neighbour.distance)),
     ]
-    return html.Li(dcc.Link(parts, href=write_query(view, replace(state, index=neighbour.index))))
+    return html.Li(dcc.Link(parts, href=write_state(view, replace(state, index=neighbour.index))))
 
 
 def _lay_picture(atlas: AtlasView, category: Category) -> html.Img | None:

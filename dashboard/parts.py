@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import html
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from plotly.graph_objects import Figure
 
-from dashboard.figures import STYLES
+from analysis.categories import Category
+from dashboard import ids
+from dashboard.data import AtlasView, View
+from dashboard.figures.style import STYLES
+from dashboard.images import picture_address, picture_base
+from dashboard.page import atlas_field, write_address
+
+LAYER_NOTES = {"pixels": "no network", "logits": "the verdict"}
+SHOWN_OPTIONS = 40
 
 
 def aria(**properties: str) -> dict[str, Any]:
@@ -29,3 +39,88 @@ def lay_symbol(group: str, **properties: Any) -> html.Span:
 def lay_note(text: str) -> html.Div:
     """Lay out a sentence where there is nothing else to show."""
     return html.Div(html.P(text), className="kin-empty", role="status")
+
+
+def tell_atlas(atlas: AtlasView) -> dict[str, Any]:
+    """Tell the browser what it must know of an atlas: its layers, and where its pictures are."""
+    return {"layers": list_layer_options(atlas), "layer": atlas.manifest.default_layer, "pictures": picture_base(atlas)}
+
+
+def tell_category(category: Category) -> dict[str, Any]:
+    """Tell the browser what it must know of a category to find it and to show it under the mouse."""
+    return {
+        "value": str(category.index),
+        "label": category.name,
+        "words": list(category.words),
+        "wnid": category.wnid,
+        "superGroup": category.super_group,
+    }
+
+
+def list_layer_options(atlas: AtlasView) -> list[dict[str, str]]:
+    """List an atlas's layers as a select shows them."""
+    return [
+        {"value": layer, "label": f"{layer} \u00b7 {LAYER_NOTES.get(layer, f'{size:,} features')}"}
+        for layer, size in atlas.manifest.layers.items()
+    ]
+
+
+def lay_word_picker(view: View, page: str, name: str, value: str, *, label: str, **properties: Any) -> dmc.Autocomplete:
+    """Lay out a field that takes a class or any word, and offers the classes' names."""
+    return dmc.Autocomplete(
+        id=ids.field(page, name),
+        data=sorted((category.name for category in view.categories), key=str.casefold),
+        value=value,
+        label=label,
+        limit=SHOWN_OPTIONS,
+        filter={"function": "searchNames"},
+        debounce=400,
+        maxDropdownHeight=320,
+        **properties,
+    )
+
+
+def lay_hover_graph(graph: Any, card: Any, *, label: str, figure: Figure, **properties: Any) -> html.Div:
+    """Lay out a graph of categories that shows name and picture under the mouse; see `register_hover`.
+
+    The points are known by their ``customdata``, the class index.
+    """
+    drawn = dcc.Graph(
+        id=graph, figure=figure, clear_on_unhover=True, responsive=True, className="kin-graph", **properties
+    )
+    hover = html.Div(id=card, className="kin-hover", **aria(hidden="true"))
+    return html.Div([drawn, hover], className="kin-stage", role="group", **aria(label=label))
+
+
+def register_hover(app: Dash, graph: Any, card: Any) -> None:
+    """Register what shows name and picture under the mouse, without asking the server."""
+    add_clientside: Any = app.clientside_callback
+    add_clientside(
+        ClientsideFunction("kinscape", "hover"),
+        Output(card, "children"),
+        Output(card, "style"),
+        Input(graph, "hoverData"),
+        State(atlas_field(), "value"),
+        State(ids.ATLASES, "data"),
+        State(ids.CATEGORIES, "data"),
+        State(graph, "id"),
+        prevent_initial_call=True,
+    )
+
+
+def lay_card(
+    view: View, atlas: AtlasView, index: int, *notes: Any, kind: str = "class", href: str | None = None
+) -> dcc.Link:
+    """Lay out a category's picture and name, with notes below, as a link to it on the map or elsewhere."""
+    category = atlas.categories[index]
+    address = picture_address(atlas, index, kind=kind)
+    shows = f"{'What' if kind == 'class' else f'The {kind} that'} {atlas.manifest.network} drew for {category.name}"
+    return dcc.Link(
+        [
+            html.Img(src=address, alt=shows, className="kin-shot") if address else None,
+            html.Span(category.name, className="kin-name"),
+            *(html.Span(note, className="kin-about") for note in notes),
+        ],
+        href=href or write_address(view, "", atlas=atlas.key, **{"class": category.name}),
+        className="kin-tile",
+    )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import logging
+import signal
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dash import Dash
@@ -62,16 +65,28 @@ def open_server(app: Dash, *, host: str = "127.0.0.1", port: int = 8050) -> Any:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        return create_server(app.server, sockets=[listener], threads=THREADS)
+        # A proxy may hand the prefix on or take it away.
+        prefix = app.config.requests_pathname_prefix.rstrip("/")
+        return create_server(app.server, sockets=[listener], threads=THREADS, url_prefix=prefix)
     except OSError as error:
         listener.close()
         raise UserError(_explain(error, host, port)) from None
 
 
+@contextmanager
+def catch_end() -> Iterator[None]:
+    """Have the process end in order when it is told to by SIGTERM, as it does by Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def find_address(server: Any) -> str:
     """Give the address of a listening server, as a browser on this machine takes it."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.effective_host, server.effective_host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.effective_port}/"
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.effective_port}{server.adj.url_prefix}/"
 
 
 def _explain(error: OSError, host: str, port: int) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from analysis.categories import load_categories
+from analysis.categories import find_group, load_categories
 from dashboard.data import View
+from dashboard.page import choose, take_atlas, write_address
+from inputgen.errors import UserError
 
 LONGEST_SHOWN = 40  # characters of an unknown name that are repeated
 
@@ -37,25 +38,32 @@ class MapState:
     unknown: str = ""
 
 
-def read_state(view: View, data: Any) -> MapState:
-    """Read what a browser says that it shows; whatever in it is unknown or damaged becomes the default."""
-    record = data if isinstance(data, dict) else {}
-    atlas = view.atlases.get(str(record.get("atlas")), view.default)
-    layer, index = str(record.get("layer")), record.get("index")
+def read_state(view: View, atlas: Any = None, layer: Any = None, named: Any = None, scheme: Any = None) -> MapState:
+    """Read what the fields say; whatever in it is unknown or damaged becomes the default."""
+    taken = take_atlas(view, atlas)
+    named = named if isinstance(named, str) else ""
+    index = find_index(named) if named else None
     return MapState(
-        atlas=atlas.key,
-        layer=layer if layer in atlas.manifest.layers else atlas.manifest.default_layer,
-        index=index if type(index) is int and index in view.covered else None,
-        scheme="dark" if record.get("scheme") == "dark" else "light",
-        unknown=str(record.get("unknown") or "")[:LONGEST_SHOWN],
+        atlas=taken.key,
+        layer=choose(layer, taken.manifest.layers, taken.manifest.default_layer),
+        index=index if index in view.covered else None,
+        scheme=choose(scheme, ("light", "dark"), "light"),
+        unknown=named[:LONGEST_SHOWN] if named and index is None else "",
     )
 
 
-def write_query(view: View, state: MapState) -> str:
-    """Write the query of the address that shows a state; ``assets/map.js`` writes the same."""
-    query = {"atlas": state.atlas} if len(view.atlases) > 1 else {}
-    query["layer"] = state.layer
-    if state.index is not None:
-        query["class"] = load_categories()[state.index].name
-    query["scheme"] = state.scheme
-    return "?" + urlencode(query)
+def find_index(named: str) -> int | None:
+    """Find the class of a name, another of its words, a WordNet id or an index; None where there is none."""
+    if named.isdecimal() and len(named) <= 4:
+        return int(named) if int(named) < len(load_categories()) else None
+    try:
+        group = find_group(named)
+    except UserError:
+        return None
+    return group.indices[0] if group.is_class else None
+
+
+def write_state(view: View, state: MapState) -> str:
+    """Write the address that shows a state."""
+    named = None if state.index is None else load_categories()[state.index].name
+    return write_address(view, "", atlas=state.atlas, layer=state.layer, **{"class": named})

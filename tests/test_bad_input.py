@@ -84,6 +84,7 @@ def edit_manifest(folder: Path, **values: Any) -> None:
         (["export", "projection", "p.csv", "--layer", "pixels"], "this atlas has no umap map of layer 'pixels'; it "),
         (["export", "distances", "d.txt"], "cannot tell the format of 'd.txt'; end it in one of: .csv, .parquet, .npz"),
         (["export", "pictures", "table"], "cannot tell the format of 'table'; end it in one of"),
+        (["place", "a.jpg", "--layer", "blocks.9"], "unknown layer 'blocks.9'; this atlas has: blocks.2, logits"),
         (["serve", "--port", "70000"], "no port 70000; choose one from 1 to 65535"),
     ],
 )

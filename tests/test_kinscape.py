@@ -18,7 +18,7 @@ from scipy.spatial.distance import cdist, pdist
 
 import kinscape
 from analysis.agreement import pearson_with_wordnet
-from analysis.atlas import DRAWN, FEATURES, MANIFEST, PICTURES, PROJECTIONS, load_atlas
+from analysis.atlas import DRAWN, FEATURES, MANIFEST, PICTURES, PROJECTIONS, SKIPPED, load_atlas
 from analysis.categories import find_group, load_categories
 from analysis.closer import ask_wordnet, collect_votes, find_closer
 from analysis.distances import METRICS, distance_matrix
@@ -587,12 +587,12 @@ def test_extract_measures_photographs_and_names_what_it_skips(run: Run, built: P
     told = ended.stdout.splitlines()
     assert told[0].startswith(f"{out}: 3 classes, ")
     assert "of 9 pictures recognised" in told[0]
-    assert told[1] == f"skipped 2 files that could not be read; they are named in {out / MANIFEST}"
+    assert told[1] == f"skipped 2 files that could not be read; they are named in {out / SKIPPED}"
     manifest = load_atlas(out).manifest
     assert manifest.classes == [277, 278, 281]
     assert list(manifest.skipped) == ["tabby/empty.png", "tabby/notes.jpg"]
     assert load_atlas(out).counts().tolist() == [3, 3, 3]
-    assert {path.name for path in out.iterdir()} == {MANIFEST, FEATURES, PICTURES, PROJECTIONS}
+    assert {path.name for path in out.iterdir()} == {MANIFEST, FEATURES, PICTURES, PROJECTIONS, SKIPPED}
     record = json.loads(run("nearest", "red fox", "--atlas", out, "--json"))
     assert {one["name"] for one in record["nearest"]} == {"kit fox", "tabby"}
 

@@ -10,47 +10,48 @@ from dash import ClientsideFunction, Dash, Input, Output, Patch, State, dcc, htm
 from plotly.graph_objects import Figure
 
 from analysis.atlas import DRAWN
-from dashboard import figures, ids
+from dashboard import ids
 from dashboard.data import COUNT, AtlasView, Pin, View
-from dashboard.images import picture_base
+from dashboard.figures import map as figures
+from dashboard.figures.style import draw_message, list_groups
+from dashboard.page import Fields, Page, atlas_field, choose, take_atlas
 from dashboard.panel import lay_panel
-from dashboard.parts import aria, lay_group, lay_note
+from dashboard.parts import (
+    SHOWN_OPTIONS,
+    aria,
+    lay_group,
+    lay_hover_graph,
+    lay_note,
+    list_layer_options,
+    register_hover,
+    tell_category,
+)
 from dashboard.state import MapState, read_state
 from inputgen.errors import UserError
 
 METHOD_NAMES = {"umap": "UMAP", "pca": "PCA"}
-LAYER_NOTES = {"pixels": "no network", "logits": "the verdict"}
-SHOWN_OPTIONS = 40
 
 
-def layout(view: View) -> html.Div:
+def layout(view: View, fields: Fields) -> html.Div:
     """Lay the page out; what it shows is filled in by the callbacks."""
-    graph = dcc.Graph(
-        id=ids.GRAPH,
-        figure=figures.draw_message("", scheme="light"),
-        clear_on_unhover=True,
-        responsive=True,
+    stage = lay_hover_graph(
+        ids.GRAPH,
+        ids.HOVER_CARD,
+        figure=draw_message("", scheme="light"),
+        label="Map of the categories; the search pins them by keyboard",
         config={
             "displaylogo": False,
             "scrollZoom": True,
             "modeBarButtons": [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
         },
-        className="kin-graph",
-    )
-    stage = html.Div(
-        [graph, html.Div(id=ids.HOVER_CARD, className="kin-hover", **aria(hidden="true"))],
-        className="kin-stage",
-        role="group",
-        **aria(label="Map of the categories; the search pins them by keyboard"),
     )
     caption = html.P(id=ids.CAPTION, className="kin-caption")
     return html.Div(
         [
-            dcc.Store(id=ids.STATE),
             dcc.Store(id=ids.DRAWN),
-            dcc.Store(id=ids.ATLASES, data={key: tell_atlas(atlas) for key, atlas in view.atlases.items()}),
+            dcc.Input(id=ids.field("map", "class"), type="hidden", value=fields["class"]),
             html.Section(
-                [_lay_toolbar(view), _lay_welcome(view.default), stage, _lay_legend(view), caption],
+                [_lay_toolbar(view, fields), _lay_welcome(view.default), stage, _lay_legend(view), caption],
                 className="kin-map",
                 **aria(label="Map"),
             ),
@@ -64,47 +65,37 @@ def register(app: Dash, view: View) -> None:
     """Register the page's callbacks."""
     add_clientside: Any = app.clientside_callback
     add_clientside(
-        ClientsideFunction("kinscape", "navigate"),
-        Output(ids.ADDRESS, "search"),
-        Output(ids.STATE, "data"),
-        Output(ids.ATLAS, "value"),
-        Output(ids.LAYER, "data"),
-        Output(ids.LAYER, "value"),
+        ClientsideFunction("kinscape", "pick"),
+        Output(ids.field("map", "class"), "value"),
         Output(ids.SEARCH, "value"),
-        Output(ids.PROVIDER, "forceColorScheme"),
-        Input(ids.ADDRESS, "search"),
-        Input(ids.ATLAS, "value"),
-        Input(ids.LAYER, "value"),
         Input(ids.SEARCH, "value"),
         Input(ids.GRAPH, "clickData"),
-        Input(ids.SCHEME_TOGGLE, "n_clicks"),
-        State(ids.STATE, "data"),
-        State(ids.ATLASES, "data"),
-        State(ids.SEARCH, "data"),
-    )
-    add_clientside(
-        ClientsideFunction("kinscape", "hover"),
-        Output(ids.HOVER_CARD, "children"),
-        Output(ids.HOVER_CARD, "style"),
-        Input(ids.GRAPH, "hoverData"),
-        State(ids.STATE, "data"),
-        State(ids.ATLASES, "data"),
-        State(ids.SEARCH, "data"),
+        State(ids.CATEGORIES, "data"),
         prevent_initial_call=True,
     )
     add_clientside(ClientsideFunction("kinscape", "close"), Input(ids.WELCOME, "hide"), prevent_initial_call=True)
+    register_hover(app, ids.GRAPH, ids.HOVER_CARD)
     app.callback(
         Output(ids.GRAPH, "figure"),
         Output(ids.PANEL, "children"),
         Output(ids.DRAWN, "data"),
-        Input(ids.STATE, "data"),
+        Input(atlas_field(), "value"),
+        Input(ids.field("map", "layer"), "value"),
+        Input(ids.field("map", "class"), "value"),
+        Input(ids.SCHEME, "data"),
         Input(ids.GROUPS, "value"),
         State(ids.DRAWN, "data"),
-        prevent_initial_call=True,
-    )(lambda state, groups, drawn: show(view, read_state(view, state), groups or [], drawn))
-    app.callback(Output(ids.CAPTION, "children"), Input(ids.ATLAS, "value"), Input(ids.LAYER, "value"))(
-        lambda atlas, layer: tell_map(view, read_state(view, {"atlas": atlas, "layer": layer}))
+    )(
+        lambda atlas, layer, named, scheme, groups, drawn: show(
+            view, read_state(view, atlas, layer, named, scheme), groups or [], drawn
+        )
     )
+    app.callback(
+        Output(ids.CAPTION, "children"),
+        Output(ids.field("map", "layer"), "data"),
+        Input(atlas_field(), "value"),
+        Input(ids.field("map", "layer"), "value"),
+    )(lambda atlas, layer: tell_map(view, read_state(view, atlas, layer)))
 
 
 def show(
@@ -130,7 +121,7 @@ def show(
         pin = atlas.pin(state.layer, state.index) if state.index in atlas.categories else None
         figure = redraw(atlas, state, groups, pin) if drawn == wanted else draw(atlas, state, groups, pin)
     except UserError as error:
-        return figures.draw_message("no map of this layer", scheme=state.scheme), lay_note(str(error)), []
+        return draw_message("no map of this layer", scheme=state.scheme), lay_note(str(error)), []
     return figure, lay_panel(view, state, pin), wanted
 
 
@@ -154,35 +145,24 @@ def redraw(atlas: AtlasView, state: MapState, groups: Collection[str], pin: Pin 
     marks = figures.draw_marks(positions, atlas.index, scheme=state.scheme, **_mark(pin))
     for place, trace in enumerate(marks):
         patch["data"][place] = trace
-    opacities = figures.find_opacities(figures.list_groups(atlas.groups), groups)
+    opacities = figures.find_opacities(list_groups(atlas.groups), groups)
     for place, opacity in enumerate(opacities, start=len(marks)):
         patch["data"][place]["marker"]["opacity"] = opacity
     return patch
 
 
-def tell_map(view: View, state: MapState) -> str:
-    """Tell what the map is, and how far it is to be believed."""
+def tell_map(view: View, state: MapState) -> tuple[str, list[dict[str, str]]]:
+    """Tell what the map is, and how far it is to be believed; and the layers there are."""
     atlas = view.atlases[state.atlas]
     try:
         method, kept = METHOD_NAMES[atlas.map(state.layer).method], atlas.measure_faithfulness(state.layer)
     except UserError:
-        return ""
-    return (
+        return "", list_layer_options(atlas)
+    told = (
         f"{method} of {len(atlas.index):,} categories in layer {state.layer}. A flat map distorts: of a "
         f"category's {COUNT} nearest, {kept * COUNT:.1f} on average are also among the {COUNT} nearest here."
     )
-
-
-def tell_atlas(atlas: AtlasView) -> dict[str, Any]:
-    """Tell the browser what it must know of an atlas to read and write addresses and to show pictures."""
-    return {
-        "layers": [
-            {"value": layer, "label": f"{layer} \u00b7 {LAYER_NOTES.get(layer, f'{size:,} features')}"}
-            for layer, size in atlas.manifest.layers.items()
-        ],
-        "layer": atlas.manifest.default_layer,
-        "pictures": picture_base(atlas),
-    }
+    return told, list_layer_options(atlas)
 
 
 def _mark(pin: Pin | None) -> dict[str, Any]:
@@ -192,18 +172,9 @@ def _mark(pin: Pin | None) -> dict[str, Any]:
     return {"pinned": pin.category.index, "nearest": nearest, "pinned_name": pin.category.name}
 
 
-def _lay_toolbar(view: View) -> html.Div:
-    atlas = view.default
-    options = [
-        {
-            "value": str(category.index),
-            "label": category.name,
-            "words": list(category.words),
-            "wnid": category.wnid,
-            "superGroup": category.super_group,
-        }
-        for category in sorted(view.categories, key=lambda category: category.name.casefold())
-    ]
+def _lay_toolbar(view: View, fields: Fields) -> html.Div:
+    atlas = take_atlas(view, fields["atlas"])
+    options = sorted(map(tell_category, view.categories), key=lambda option: option["label"].casefold())
     search = dmc.Select(
         id=ids.SEARCH,
         data=options,
@@ -223,24 +194,15 @@ def _lay_toolbar(view: View) -> html.Div:
         **aria(label="Search for a category"),
     )
     layer = dmc.Select(
-        id=ids.LAYER,
-        data=tell_atlas(atlas)["layers"],
-        value=atlas.manifest.default_layer,
+        id=ids.field("map", "layer"),
+        data=list_layer_options(atlas),
+        value=choose(fields["layer"], atlas.manifest.layers, atlas.manifest.default_layer),
         allowDeselect=False,
         maxDropdownHeight=420,
         className="kin-layer",
         **aria(label="Layer of the network"),
     )
-    atlases = dmc.Select(
-        id=ids.ATLAS,
-        data=list(view.atlases),
-        value=atlas.key,
-        allowDeselect=False,
-        display="block" if len(view.atlases) > 1 else "none",
-        className="kin-atlas",
-        **aria(label="Atlas"),
-    )
-    return html.Div([search, layer, atlases], className="kin-toolbar", role="search")
+    return html.Div([search, layer], className="kin-toolbar", role="search")
 
 
 def _lay_welcome(atlas: AtlasView) -> dmc.Alert:
@@ -259,7 +221,7 @@ def _lay_welcome(atlas: AtlasView) -> dmc.Alert:
 
 
 def _lay_legend(view: View) -> html.Div:
-    groups = figures.list_groups([category.super_group for category in view.categories])
+    groups = list_groups([category.super_group for category in view.categories])
     chips = [dmc.Chip(lay_group(group), value=group, size="xs", variant="outline") for group in groups]
     return html.Div(
         dmc.ChipGroup(chips, id=ids.GROUPS, multiple=True, value=[]),
@@ -267,3 +229,12 @@ def _lay_legend(view: View) -> html.Div:
         role="group",
         **aria(label="Super-groups of WordNet: choose some to bring them out"),
     )
+
+
+PAGE = Page(
+    path="",
+    name="Map",
+    defaults=lambda view: {"layer": view.default.manifest.default_layer, "class": ""},
+    layout=layout,
+    register=register,
+)

@@ -187,6 +187,23 @@ def test_of_one_picture_a_class_there_is_no_spread() -> None:
     assert ClassStatistics([1, 2]).as_tensors()["count"].tolist() == []
 
 
+def test_statistics_that_were_put_down_and_taken_up_go_on_the_same() -> None:
+    random = np.random.default_rng(0)
+    values, targets = random.normal(size=(90, 5)).astype(np.float32), random.choice([1, 4, 8], size=90)
+    unbroken, broken = ClassStatistics([1, 4, 8]), ClassStatistics([1, 4, 8])
+    for start in range(0, 90, 10):
+        part = slice(start, start + 10)
+        for statistics in (unbroken, broken):
+            statistics.update(targets[part].tolist(), {"a": values[part], "pixels": values[part, :2]})
+        taken_up = ClassStatistics([1, 4, 8])
+        taken_up.restore({name: array.copy() for name, array in broken.as_state().items()})
+        broken = taken_up
+    expected, found = unbroken.as_tensors(), broken.as_tensors()
+    assert set(found) == set(expected) == {"count", "a.mean", "a.std", "a.groups", "pixels.mean", "pixels.std"}
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
 @pytest.mark.parametrize("size", [1, 7, 1000])
 @pytest.mark.parametrize(("pictures", "groups"), [((40, 24, 17), 8), ((5, 5, 5), 5), ((40, 9, 3), 3), ((2, 12, 2), 2)])
 def test_groups_are_the_means_of_the_pictures_dealt_out_in_turn(

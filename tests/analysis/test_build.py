@@ -1,7 +1,6 @@
 """Building atlases with a network small enough to draw dozens of pictures in a moment."""
 
 import json
-import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
@@ -28,7 +26,7 @@ from analysis.atlas import (
     picture_name,
     save_table,
 )
-from analysis.build import Drawing, build_atlas, draw_pictures, extract_atlas, find_batch, remeasure_atlas
+from analysis.build import Drawing, build_atlas, draw_pictures, find_batch, remeasure_atlas
 from analysis.categories import load_categories
 from analysis.expression import class_weights, parse_expression
 from analysis.files import UNFINISHED
@@ -329,8 +327,6 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> Non
     reason = rf"^{tmp_path} is not empty and holds no atlas; give an empty or a new folder$"
     with pytest.raises(UserError, match=reason):
         make(tmp_path)
-    with pytest.raises(UserError, match=reason):
-        extract(tmp_path, tmp_path)
     assert read_all(tmp_path) == {"letter.txt": b"dear"}
 
 
@@ -392,97 +388,6 @@ def test_measuring_again_with_other_weights_is_refused(unbroken: Path) -> None:
     other = replace(NETWORK, weights_hash="b2" * 32)
     with pytest.raises(UserError, match=r"was made with other weights of small \(a1a1a1a1a1a1, here b2b2b2b2b2b2\)"):
         remeasure_atlas(load_atlas(unbroken), other, on_progress=ignore)
-
-
-def extract(photographs: Path, folder: Path, network: Network = NETWORK) -> Atlas:
-    return extract_atlas(photographs, folder, network, precision="float32", on_progress=ignore)
-
-
-def paint_photographs(folder: Path, **colours: Sequence[tuple[int, int, int]]) -> Path:
-    """Write pictures of one colour, for each class its own."""
-    for name, ones in colours.items():
-        (folder / name).mkdir(parents=True)
-        for number, colour in enumerate(ones):
-            Image.new("RGB", (50, 40), colour).save(folder / name / f"{number}.png")
-    return folder
-
-
-def look_at(*colours: tuple[int, int, int]) -> NDArray[np.float32]:
-    """Give the mean of what the network makes of pictures of one colour."""
-    pictures = torch.tensor(colours)[..., None, None].expand(-1, -1, SIDE, SIDE) / 255
-    return np.asarray(measure_tensors(NETWORK, pictures, ["stem"])["stem"].mean(0))
-
-
-def test_photographs_make_the_same_space(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    photographs = paint_photographs(
-        tmp_path / "photographs",
-        red_fox=[(200, 100, 50), (180, 90, 70), (10, 20, 30)],
-        n02123045=[(90, 90, 90)],
-        broccoli=[(0, 200, 0), (10, 100, 10)],
-        airliner=[],
-    )
-    (photographs / "airliner" / "0.jpg").write_text("no picture")
-    (photographs / "n02123045" / "empty.webp").touch()
-    with caplog.at_level(logging.WARNING):
-        atlas = extract(photographs, tmp_path / "atlas")
-    manifest = atlas.manifest
-    assert (manifest.source, manifest.recipe, manifest.seeds) == ("photographs", None, [])
-    assert manifest.classes == [277, 281, 937]  # airliner has no picture that can be read
-    assert atlas.counts().tolist() == [3, 1, 2]
-    expected = [
-        look_at((200, 100, 50), (180, 90, 70), (10, 20, 30)),
-        look_at((90, 90, 90)),
-        look_at((0, 200, 0), (10, 100, 10)),
-    ]
-    vectors = atlas.space("stem", standardised=False).vectors
-    np.testing.assert_allclose(vectors, expected, rtol=2e-3, atol=1e-4)
-    assert manifest.quality["pictures"] == 6
-    assert set(manifest.skipped) == {"airliner/0.jpg", "n02123045/empty.webp"}
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 2
-    assert told[0].startswith("skipped n02123045/empty.webp: cannot identify image file")
-    assert len(atlas.pictures) == 0
-    assert atlas.projection("stem", method="pca").shape == (3, 2)
-    assert set(read_all(tmp_path / "atlas")) == {MANIFEST, FEATURES, PICTURES, PROJECTIONS}
-
-
-def test_one_photograph_is_an_atlas(tmp_path: Path) -> None:
-    atlas = extract(paint_photographs(tmp_path / "photographs", tabby=[(9, 9, 9)]), tmp_path / "atlas")
-    assert atlas.manifest.classes == [281]
-    assert atlas.space().vectors.shape == (1, atlas.manifest.layers[atlas.manifest.default_layer])
-
-
-def test_photographs_may_be_read_anew_but_not_by_another_network(tmp_path: Path) -> None:
-    photographs = paint_photographs(tmp_path / "photographs", tabby=[(9, 9, 9)], lion=[(90, 80, 0)])
-    extract(photographs, tmp_path / "atlas")
-    paint_photographs(photographs, red_fox=[(200, 100, 50)])
-    assert extract(photographs, tmp_path / "atlas").manifest.classes == [277, 281, 291]
-    before = read_all(tmp_path / "atlas")
-    with pytest.raises(UserError, match="holds an atlas with other weights"):
-        extract(photographs, tmp_path / "atlas", replace(NETWORK, weights_hash="b2" * 32))
-    with pytest.raises(UserError, match="no pictures in"):
-        extract(tmp_path / "atlas", tmp_path / "atlas")
-    for path in photographs.rglob("*.png"):
-        path.write_text("no picture")
-    with pytest.raises(UserError, match=r"^none of the 3 pictures in .* can be read; the first: cannot identify"):
-        extract(photographs, tmp_path / "atlas")
-    assert read_all(tmp_path / "atlas") == before
-
-
-def test_an_atlas_of_drawings_is_not_taken_for_photographs(copy: Path, tmp_path: Path) -> None:
-    photographs = paint_photographs(tmp_path / "photographs", tabby=[(9, 9, 9)])
-    before = read_all(copy)
-    with pytest.raises(UserError, match="holds an atlas with other source"):
-        extract(photographs, copy)
-    assert read_all(copy) == before
-
-
-def test_a_network_that_gives_no_numbers_is_told(tmp_path: Path) -> None:
-    module = Small()
-    module.head.bias.data[5] = torch.nan
-    photographs = paint_photographs(tmp_path / "photographs", tabby=[(9, 9, 9)])
-    with pytest.raises(UserError, match=r"^small gives activations in logits that are not finite; its weights are"):
-        extract(photographs, tmp_path / "atlas", make_network(module))
 
 
 FEW = [7, 277, 281, 282]
@@ -654,7 +559,7 @@ def test_groups_are_climbed_together(
         return torch.zeros(len(streams), 3, SIDE, SIDE)
 
     monkeypatch.setattr(build, "draw", draw)
-    manifest = replace(build._begin_manifest(NETWORK, "drawn"), classes=FEW, seeds=SEEDS, kinds=["class", "opposite"])
+    manifest = replace(build.begin_manifest(NETWORK, "drawn"), classes=FEW, seeds=SEEDS, kinds=["class", "opposite"])
     recipe = RECIPE.change({"group": "3"})
     draw_pictures(tmp_path, NETWORK, recipe, manifest, batch=batch, on_progress=ignore)
     assert climbed == sizes

@@ -12,7 +12,7 @@ from scipy.stats import ttest_1samp, ttest_ind
 from analysis.agreement import wu_palmer
 from analysis.atlas import Atlas, load_atlas
 from analysis.categories import Group, find_group, load_categories
-from analysis.closer import ask_wordnet, collect_votes, find_closer, jackknife_interval
+from analysis.closer import ask_wordnet, bound_distances, collect_votes, find_closer, jackknife_interval
 from analysis.distances import METRICS, distances_between
 from analysis.space import FeatureSpace
 from inputgen.errors import UserError
@@ -283,6 +283,53 @@ def test_the_interval_holds_the_true_margin_as_often_as_it_says(
         assert interval is not None
         held += interval[0] <= to_c - to_b <= interval[1]
     assert 0.92 <= held / repeats <= 0.99
+
+
+@pytest.mark.parametrize(("sizes", "metric"), [((7, 4, 5), "euclidean"), ((1, 12, 4), "cosine"), ((4, 7, 5), "cosine")])
+def test_each_distances_interval_holds_the_true_one_as_often_as_it_says(sizes: tuple[int, ...], metric: str) -> None:
+    rng = np.random.default_rng(7)
+    directions = rng.normal(size=(3, 50))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    centres = directions * [[2.0], [8.0], [9.0]]
+    true = distances_between(centres[:1], centres[1:], metric)[0]
+    index = np.arange(sum(sizes))
+    parts = np.split(index, np.cumsum(sizes)[:-1])
+    groups = [make_group(word, *part) for word, part in zip("abc", parts, strict=True)]
+    repeats, held = 400, np.zeros(2)
+    for _ in range(repeats):
+        vectors = np.concatenate(
+            [
+                centre + (rng.normal(size=(size, 50)) if size > 1 else 0 * centre[None])
+                for centre, size in zip(centres, sizes, strict=True)
+            ]
+        )
+        space = make_space(vectors, index)
+        found = bound_distances(space, find_closer(space, *groups, metric=metric))
+        for place, interval in enumerate(found.values()):
+            assert interval is not None
+            held[place] += interval[0] <= true[place] <= interval[1]
+    assert (held / repeats >= 0.92).all()
+
+
+def test_a_distance_between_means_has_welchs_interval_and_ends_at_zero() -> None:
+    answer = find_closer(LINE, A, B, C, metric="euclidean")
+    found = bound_distances(LINE, answer)
+    a, c = ([values.item() for values in LINE.vectors[rows]] for rows in ([0, 1], [4, 5]))
+    student = ttest_ind(c, a, equal_var=False).confidence_interval(0.95)
+    assert found["wolf"] == pytest.approx((student.low, student.high), rel=0.01)
+    scattered = find_closer(LINE, A, make_group("b", 30), make_group("c", 20, 26), metric="euclidean")
+    ends = bound_distances(LINE, scattered)["c"]
+    assert ends is not None
+    assert ends[0] == 0.0 < scattered.distances["c"] < ends[1]
+
+
+def test_a_distance_of_two_single_classes_has_no_interval() -> None:
+    answer = find_closer(LINE, make_group("a", 10), make_group("b", 20), C, metric="euclidean")
+    found = bound_distances(LINE, answer)
+    assert found["b"] is None
+    assert found["wolf"] is not None
+    low, high = found["wolf"]
+    assert low <= answer.distances["wolf"] <= high
 
 
 def test_a_single_class_has_its_pictures_resampled() -> None:

@@ -1,5 +1,6 @@
 """Decoding, preparing and finding pictures."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL.ExifTags import Base
 from timm.data.transforms_factory import create_transform
 
 from analysis.photographs import (
-    Photograph,
+    Photographs,
     find_photographs,
     open_picture,
     read_batches,
@@ -210,6 +211,16 @@ def test_pictures_come_in_order_and_those_that_cannot_be_read_are_named(tmp_path
     assert all(reason and "\n" not in reason for reason in reasons.values())
 
 
+def test_reading_may_begin_further_on(tmp_path: Path) -> None:
+    def read(path: Path) -> Pixels:
+        return np.full((1, 1, 3), int(path.name), np.uint8)
+
+    paths = [tmp_path / str(number) for number in range(7)]
+    batches = list(read_batches(paths, read, size=2, workers=2, ahead=1, start=4))
+    assert [batch.positions for batch in batches] == [[4, 5], [6]]
+    assert [batch.pixels[:, 0, 0, 0].tolist() for batch in batches] == [[4, 5], [6]]
+
+
 def test_no_more_is_decoded_than_memory_is_promised_for(tmp_path: Path) -> None:
     begun: list[Path] = []
 
@@ -223,6 +234,10 @@ def test_no_more_is_decoded_than_memory_is_promised_for(tmp_path: Path) -> None:
     assert sum(len(batch.positions) for batch in batches) == 18
 
 
+def list_found(found: Photographs) -> list[tuple[str, int]]:
+    return [(found.name(position), int(found.targets[position])) for position in range(len(found))]
+
+
 def test_photographs_are_found_by_wordnet_id_and_by_name(tmp_path: Path) -> None:
     for name in ("n02123045/b.JPEG", "n02123045/a.png", "red_fox/deep/er/c.jpg", "Egyptian cat/d.webp", "tabby/e.gif"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -232,17 +247,18 @@ def test_photographs_are_found_by_wordnet_id_and_by_name(tmp_path: Path) -> None
     (tmp_path / "without pictures").mkdir()
     (tmp_path / "tabby" / "folder.jpg").mkdir()
     (tmp_path / "tabby" / "gone.jpg").symlink_to("nowhere")  # is there, and will be reported
-    assert find_photographs(tmp_path) == [
-        Photograph(tmp_path / name, target)
-        for name, target in (
-            ("red_fox/deep/er/c.jpg", 277),
-            ("n02123045/a.png", 281),
-            ("n02123045/b.JPEG", 281),
-            ("tabby/e.gif", 281),
-            ("tabby/gone.jpg", 281),
-            ("Egyptian cat/d.webp", 285),
-        )
+    found = find_photographs(tmp_path)
+    assert list_found(found) == [
+        ("red_fox/deep/er/c.jpg", 277),
+        ("n02123045/a.png", 281),
+        ("n02123045/b.JPEG", 281),
+        ("tabby/e.gif", 281),
+        ("tabby/gone.jpg", 281),
+        ("Egyptian cat/d.webp", 285),
     ]
+    assert [found[position] for position in range(6)] == [tmp_path / name for name, _ in list_found(found)]
+    with pytest.raises(IndexError):
+        found[6]
 
 
 def test_a_folder_that_is_not_named_after_one_class_is_told(tmp_path: Path) -> None:
@@ -264,3 +280,53 @@ def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
         find_photographs(tmp_path)
     with pytest.raises(UserError, match=rf"^no folder at {tmp_path}/none; a folder with one folder of pictures"):
         find_photographs(tmp_path / "none")
+
+
+def test_labelled_pictures_come_by_class_and_name(tmp_path: Path) -> None:
+    for name in ("b.jpg", "a.jpg", "deep/c.jpg", "unlabelled.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label\nb.jpg,281\ngone.jpg,tabby\ndeep/c.jpg,277\na.jpg,n02123045\n")
+    found = find_photographs(tmp_path, labels=labels)
+    assert list_found(found) == [("deep/c.jpg", 277), ("a.jpg", 281), ("b.jpg", 281), ("gone.jpg", 281)]
+    labels.write_text("file,label\nd.jpg,281\nc.jpg,281\n")
+    with pytest.raises(UserError, match=rf"^none of the 2 pictures that {labels} names is in {tmp_path}; the first: c"):
+        find_photographs(tmp_path, labels=labels)
+
+
+@pytest.mark.parametrize("suffix", ["JPEG", "png"])
+def test_names_without_a_suffix_find_their_files(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"ILSVRC2012_val_00000002.{suffix}").touch()
+    (tmp_path / "labels.txt").write_text("281\n277\n")
+    found = find_photographs(tmp_path, labels=tmp_path / "labels.txt")
+    assert list_found(found) == [(f"ILSVRC2012_val_00000002.{suffix}", 277), ("ILSVRC2012_val_00000001.JPEG", 281)]
+
+
+def test_pictures_in_no_class_folder_want_labels(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(UserError, match=r"beside each other, as a\.jpg, tell the classes by --labels FILE$"):
+        find_photographs(tmp_path)
+
+
+def test_a_name_of_any_bytes_is_found_and_told(tmp_path: Path) -> None:
+    (tmp_path / "tabby").mkdir()
+    for name in (b"\xff.jpg", "\u00e4\n.jpg".encode()):
+        (tmp_path / "tabby" / os.fsdecode(name)).write_bytes(name)
+    found = find_photographs(tmp_path)
+    assert sorted(found[at].read_bytes() for at in range(2)) == ["\u00e4\n.jpg".encode(), b"\xff.jpg"]
+    assert sorted(found.name(at) for at in range(2)) == ["tabby/\\xff.jpg", "tabby/\u00e4\n.jpg"]
+
+
+def test_the_digest_tells_files_apart(tmp_path: Path) -> None:
+    (tmp_path / "tabby").mkdir()
+    picture = tmp_path / "tabby" / "a.jpg"
+    picture.write_text("one")
+    first = find_photographs(tmp_path).digest
+    assert find_photographs(tmp_path).digest == first
+    picture.write_text("three")
+    second = find_photographs(tmp_path).digest
+    picture.rename(tmp_path / "tabby" / "b.jpg")
+    third = find_photographs(tmp_path).digest
+    (tmp_path / "tabby").rename(tmp_path / "lynx")
+    assert len({first, second, third, find_photographs(tmp_path).digest}) == 4

@@ -1,3 +1,7 @@
+import base64
+import hashlib
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -5,10 +9,13 @@ from pathlib import Path
 import dash
 import pytest
 from flask.testing import FlaskClient
+from plotly.utils import PlotlyJSONEncoder
 
 from analysis.atlas import load_atlas
 from dashboard import ids
-from dashboard.app import create_app
+from dashboard.answers import LARGEST_REQUEST
+from dashboard.app import PAGES, create_app, show_page
+from dashboard.data import View
 from inputgen.errors import UserError
 from tests.conftest import AtlasFactory
 
@@ -36,17 +43,55 @@ def read_ids(node: object) -> set[str]:
     return own.union(*map(read_ids, node.values()))
 
 
-def test_the_layout_holds_every_id(client: FlaskClient) -> None:
-    named = {value for name, value in vars(ids).items() if name.isupper()}
-    assert read_ids(client.get("/_dash-layout").json) == named
+def test_the_layouts_hold_every_id(client: FlaskClient, folder: Path) -> None:
+    view = View([load_atlas(folder)])
+    laid = [json.loads(json.dumps(show_page(view, f"/{page.path}", "")[1], cls=PlotlyJSONEncoder)) for page in PAGES]
+    named = {value for name, value in vars(ids).items() if name.isupper()} - {ids.SHELL}
+    assert named - read_ids([client.get("/_dash-layout").json, *laid]) == set()
+
+
+def test_pages_have_names_and_addresses_of_their_own() -> None:
+    assert len({page.path for page in PAGES}) == len({page.name for page in PAGES}) == len(PAGES)
+    assert PAGES[0].path == ""
+
+
+def test_browsers_run_only_what_the_dashboard_sends(client: FlaskClient) -> None:
+    answer = client.get("/")
+    policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+    assert "unsafe" not in policy["script-src"]
+    assert policy["default-src"] == "'self'"
+    assert "*" not in policy["frame-ancestors"].replace("localhost:*", "").replace("127.0.0.1:*", "")
+    for script in re.findall(r"<script(?![^>]*src=)[^>]*>(.*?)</script>", answer.text, flags=re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy["script-src"] or script.lstrip().startswith("{")  # JSON is not run
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_what_is_too_large_is_refused(client: FlaskClient) -> None:
+    answer = client.post("/_dash-update-component", data=b"x" * (LARGEST_REQUEST + 1), content_type="application/json")
+    assert answer.status_code == 413
+
+
+def test_a_prefix_stands_before_every_address(folder: Path) -> None:
+    app = create_app([load_atlas(folder)], prefix="/kin/")
+    client = app.server.test_client()
+    assert re.findall(r'(?:src|href)="(/[^"]*)"', client.get("/").text)
+    assert all(address.startswith("/kin/") for address in re.findall(r'(?:src|href)="(/[^"]*)"', client.get("/").text))
+    links, _, _ = show_page(View([load_atlas(folder)], prefix="/kin/"), "/kin/", "")
+    assert [item.children.href for item in links.children] == [f"/kin/{page.path}" for page in PAGES]
+
+
+def count_categories(app: dash.Dash) -> int:
+    laid = app.server.test_client().get("/_dash-layout").json["props"]["children"]
+    return next(len(each["props"]["data"]) for each in laid if each["props"]["id"] == ids.CATEGORIES)
 
 
 def test_an_app_may_be_made_twice(tiny_atlas: AtlasFactory, folder: Path) -> None:
     one = create_app([load_atlas(folder)])
     other = create_app([load_atlas(tiny_atlas(classes=[1, 2, 3]))])
     assert one.server is not other.server
-    assert "Search 60 categories" in one.server.test_client().get("/_dash-layout").text
-    assert "Search 3 categories" in other.server.test_client().get("/_dash-layout").text
+    assert count_categories(one) == 60
+    assert count_categories(other) == 3
     assert set(one.callback_map) == set(other.callback_map)
     assert not dash.page_registry
 
@@ -95,6 +140,8 @@ def test_the_app_needs_no_torch(folder: Path) -> None:
         f"atlas = load_atlas({str(folder)!r})\n"
         "client = create_app([atlas]).server.test_client()\n"
         "shown = show(View([atlas]), MapState('tiny', 'logits', 281), [], None)\n"
+        "from dashboard.app import PAGES, show_page\n"
+        "assert all(show_page(View([atlas]), '/' + page.path, '') for page in PAGES)\n"
         "print(client.get('/').status_code, len(shown))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

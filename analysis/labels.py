@@ -1,0 +1,131 @@
+"""Labels of pictures that lie in no class folders: a table beside them, as ImageNet's validation set has it."""
+
+from __future__ import annotations
+
+import csv
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+from analysis.categories import find_group, load_categories
+from inputgen.errors import UserError
+
+COLUMNS = (("file", "label"), ("ImageId", "PredictionString"))  # the second are Kaggle's, whose names have no suffix
+VALIDATION = "ILSVRC2012_val_{:08d}"
+WANTED = "a WordNet id, a class name or a class index from 0 to 999 is wanted"
+DEVKIT = 1000  # what only the numbers of ImageNet's development kit reach, which count the classes in another order
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Which picture is of which class.
+
+    Attributes
+    ----------
+    names : list of str
+        The pictures' paths relative to their folder, each once.
+    targets : array of int
+        The class index of each.
+    suffixed : bool
+        Whether the names have their suffixes.
+    """
+
+    names: list[str]
+    targets: array[int]
+    suffixed: bool
+
+
+def read_labels(path: Path) -> Labels:
+    """Read labels, each a WordNet id, a class name or a class index.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        CSV in UTF-8 with the columns ``file`` and ``label``, or with Kaggle's ``ImageId`` and ``PredictionString``,
+        whose first word is the label. Or a ``.txt`` file with a line for each picture: its name and its label, or
+        the label alone; then line 1 is that of ``ILSVRC2012_val_00000001``, and so on.
+
+    Raises
+    ------
+    UserError
+        Where the file cannot be read, has no such columns or no lines, or where a label is that of no class or a
+        picture is named twice; tells the line.
+    """
+    names: list[str] = []
+    targets = array("h")
+    lines = array("q")
+    suffixed = True
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = _read_lines(stream, path) if path.suffix.lower() == ".txt" else _read_table(stream, path)
+            for line, name, label, whole in rows:
+                try:
+                    targets.append(_find_class(label))
+                except UserError as error:
+                    raise UserError(f"{path} line {line}: {error}") from None
+                names.append(name)
+                lines.append(line)
+                suffixed = whole
+    except FileNotFoundError:
+        raise UserError(f"no labels at {path}; a CSV with the columns file and label is wanted") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no CSV in UTF-8 ({error})") from None
+    if not names:
+        raise UserError(f"{path} has no labels; under the columns file and label there is to be a row for each picture")
+    order = sorted(range(len(names)), key=names.__getitem__)
+    for before, after in pairwise(order):
+        if names[before] == names[after]:
+            first, second = sorted((lines[before], lines[after]))
+            raise UserError(f"{path} line {second}: {names[after]} was already labelled in line {first}")
+    return Labels(names, targets, suffixed)
+
+
+def _read_table(stream: Iterator[str], path: Path) -> Iterator[tuple[int, str, str, bool]]:
+    """Give of every row its line, the picture's name, its label, and whether the name has a suffix."""
+    reader = csv.DictReader(stream, strict=True)
+    columns = next((pair for pair in COLUMNS if set(pair) <= set(reader.fieldnames or ())), None)
+    if columns is None:
+        lacking = next(column for column in COLUMNS[0] if column not in (reader.fieldnames or ()))
+        raise UserError(
+            f"{path} has no column {lacking!r}; a CSV with the columns file and label, or Kaggle's ImageId and "
+            "PredictionString, is wanted"
+        )
+    suffixed = columns == COLUMNS[0]
+    for row in reader:
+        name, label = row[columns[0]], (row[columns[1]] or "").strip()
+        if not name or not label:
+            raise UserError(f"{path} line {reader.line_num}: there is no {columns[1 if name else 0]}")
+        yield reader.line_num, name, label if suffixed else label.split(maxsplit=1)[0], suffixed
+
+
+def _read_lines(stream: Iterator[str], path: Path) -> Iterator[tuple[int, str, str, bool]]:
+    named = None
+    for line, text in enumerate(stream, start=1):
+        words = text.rsplit(maxsplit=1)
+        if not words:
+            raise UserError(f"{path} line {line} is empty; a label, or a name and a label, is wanted")
+        named = len(words) == 2 if named is None else named
+        if named != (len(words) == 2):
+            raise UserError(f"{path} line {line}: all lines are a label, or all are a name and a label")
+        if words[-1] == str(DEVKIT):
+            raise UserError(
+                f"{path} line {line}: the numbers 1 to {DEVKIT} are those of ImageNet's development kit, which count "
+                "the classes in another order; give WordNet ids, or indices from 0 to 999"
+            )
+        yield (line, words[0].strip(), words[1], True) if named else (line, VALIDATION.format(line), words[0], False)
+
+
+@cache
+def _find_class(label: str) -> int:
+    word = label.strip()
+    if word.isascii() and word.isdecimal():
+        if len(word) > 4 or int(word) >= len(load_categories()):
+            raise UserError(f"no class has the index {word[:20]}; {WANTED}")
+        return int(word)
+    group = find_group(word.replace("_", " "))
+    if not group.is_class:
+        raise UserError(f"{word!r} is no class but a group ({group.definition}); {WANTED}")
+    return group.indices[0]

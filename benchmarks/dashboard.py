@@ -1,0 +1,200 @@
+"""The dashboard's speed: first view, size, a click, and many people at once.
+
+Run ``python -m benchmarks.dashboard``, on a machine that does nothing else. Needs Debian's chromium, and playwright of
+the extra ``test``.
+
+The first view is timed in one real browser, beside a bare Dash page with a scatterplot of as many points; the two take
+turns, each time in a new, empty browser context. For the load, what one browser asks while it visits the pages is
+recorded once; then many simulated people ask the same, each over a connection of its own and pausing between pages.
+"""
+
+from __future__ import annotations
+
+import http.client
+import random
+import shutil
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import dash
+import numpy as np
+import plotly.graph_objects as go
+import torch
+import typer
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+from analysis.atlas import load_atlas
+from benchmarks.timing import describe_processor
+from dashboard.app import PAGES, create_app
+from dashboard.serve import find_address, open_server
+from inputgen.errors import UserError
+from kinscape import run_command
+
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+POINTS = 1000
+POINT = ".scatterlayer .point"
+PERCENTILES = (50, 90, 99)
+PAUSE = 2.0  # seconds between two pages, on average
+PINNED = ("tabby", "airliner", "castle", "broccoli", "green snake")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request of a browser."""
+
+    method: str
+    path: str
+    body: str | None
+
+    @property
+    def kind(self) -> str:
+        """What the table calls it."""
+        if self.method == "POST":
+            return "callback"
+        return "picture" if "/pictures/" in self.path else "page or asset"
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="First views of either side.", min=1)] = 7,
+    users: Annotated[int, typer.Option(help="People who browse.", min=1)] = 50,
+    seconds: Annotated[float, typer.Option(help="How long they do.", min=1)] = 60.0,
+) -> None:
+    """Measure all, and print Markdown."""
+    path = shutil.which("chromium")
+    if path is None:
+        raise UserError("chromium is needed on the PATH; install it: apt-get install chromium")
+    with run(create_app([load_atlas()])) as ours, run(make_bare_page()) as bare, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        print(f"On {describe_processor(torch.device('cpu'))}.\n")
+        first = [(time_first_view(browser, ours), time_first_view(browser, bare)) for _ in range(rounds + 1)][1:]
+        mine, theirs = (statistics.median(each) for each in zip(*first, strict=True))
+        print(f"First map visible after {mine:.2f} s, that of a bare Dash page after {theirs:.2f} s:", end=" ")
+        print(f"{mine / theirs:.2f} times.")
+        size, visits = record_visits(browser, ours)
+        browser.close()
+        print(f"Sent before the pictures, compressed: {size / 1e6:.2f} MB.\n")
+        table = simulate(ours, visits, users=users, seconds=seconds)
+    print(f"{users} people browse for {seconds:.0f} s:\n")
+    print("| asked | answers | " + " | ".join(f"{each} %, ms" for each in PERCENTILES) + " | failed |")
+    print("|---" * (len(PERCENTILES) + 3) + "|")
+    for kind, (waits, failed) in table.items():
+        told = " | ".join(f"{1000 * value:.0f}" for value in np.percentile(waits, PERCENTILES))
+        print(f"| {kind} | {len(waits)} | {told} | {failed} |")
+
+
+@contextmanager
+def run(app: dash.Dash) -> Iterator[str]:
+    """Serve an app from a thread as long as the context lasts, and give its address."""
+    server = open_server(app, port=0)
+    threading.Thread(target=server.run, daemon=True).start()
+    yield find_address(server)
+    server.close()
+
+
+def make_bare_page() -> dash.Dash:
+    """Make a Dash page with nothing but a scatterplot of as many points as the map has."""
+    places = np.random.default_rng(0).normal(size=(POINTS, 2))
+    app = dash.Dash("bare", compress=True)
+    figure = go.Figure(go.Scatter(x=places[:, 0], y=places[:, 1], mode="markers"))
+    app.layout = dash.html.Div(dash.dcc.Graph(figure=figure))
+    return app
+
+
+def time_first_view(browser: Browser, address: str) -> float:
+    """Time from asking for a page in an empty browser to its first point, in seconds."""
+    context = browser.new_context()
+    page = context.new_page()
+    started = time.perf_counter()
+    page.goto(address, wait_until="commit")
+    page.locator(POINT).first.wait_for()
+    taken = time.perf_counter() - started
+    context.close()
+    return taken
+
+
+def record_visits(browser: Browser, address: str) -> tuple[int, list[list[Asked]]]:
+    """Visit every page, and some categories on the map, in a real browser.
+
+    Returns
+    -------
+    int
+        Compressed bytes that a first visit of the map takes without pictures.
+    list of list of Asked
+        What each visit asked, in order; the first one brings what the browser then keeps.
+    """
+    visits: list[list[Asked]] = []
+    addresses = [f"?class={name}" for name in PINNED] + [page.path for page in PAGES[1:]]
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[Request] = []
+    page.on("requestfinished", lambda request: asked.append(request))
+    size = 0
+    for each in ["", *addresses]:
+        asked.clear()
+        visit(page, address + each)
+        visits.append([_read_request(request) for request in asked])
+        if not each:
+            size = sum(request.sizes()["responseBodySize"] for request in asked if "/pictures/" not in request.url)
+    context.close()
+    return size, visits
+
+
+def visit(page: Page, address: str) -> None:
+    """Open an address and wait until the page has all that it asked for."""
+    page.goto(address)
+    page.locator("main > *").first.wait_for()
+    page.wait_for_load_state("networkidle")
+
+
+def simulate(
+    address: str, visits: Sequence[Sequence[Asked]], *, users: int, seconds: float
+) -> dict[str, tuple[list[float], int]]:
+    """Have many people make visits at random, and give how long each kind of answer took, and how many failed."""
+    until = time.monotonic() + seconds
+    seen: list[tuple[str, float, bool]] = []
+
+    def browse(number: int) -> None:
+        choose = random.Random(number)
+        connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+        time.sleep(choose.uniform(0, PAUSE))
+        todo = visits[0]
+        while time.monotonic() < until:
+            for asked in todo:
+                started = time.perf_counter()
+                headers = {"Accept-Encoding": "gzip", "Content-Type": "application/json"}
+                try:
+                    connection.request(asked.method, asked.path, asked.body, headers)
+                    answer = connection.getresponse()
+                    answer.read()
+                    failed = answer.status >= 400
+                except (OSError, http.client.HTTPException):
+                    connection.close()
+                    failed = True
+                seen.append((asked.kind, time.perf_counter() - started, failed))
+            time.sleep(choose.expovariate(1 / PAUSE))
+            todo = visits[choose.randrange(1, len(visits))]
+
+    threads = [threading.Thread(target=browse, args=(number,)) for number in range(users)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {
+        kind: ([wait for each, wait, _ in seen if each == kind], sum(bad for each, _, bad in seen if each == kind))
+        for kind in sorted({each for each, _, _ in seen})
+    }
+
+
+def _read_request(request: Request) -> Asked:
+    parts = urlsplit(request.url)
+    return Asked(request.method, f"{parts.path}?{parts.query}" if parts.query else parts.path, request.post_data)
+
+
+if __name__ == "__main__":
+    run_command(lambda: typer.run(main))

@@ -1,0 +1,565 @@
+"""Closer: whether one thing is closer to a second or to a third, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+from plotly.graph_objects import Figure
+
+from analysis.atlas import Atlas, load_atlas
+from analysis.categories import Group, find_group, load_categories
+from analysis.closer import (
+    LAYER,
+    METRIC,
+    NETWORK,
+    VOTERS,
+    Answer,
+    Kinship,
+    Vote,
+    ask_wordnet,
+    bound_distances,
+    collect_votes,
+    find_closer,
+)
+from analysis.distances import METRICS
+from analysis.files import list_shipped_atlases
+from dashboard import ids
+from dashboard.data import AtlasView, View
+from dashboard.figures.closer import SIDES, draw_trio
+from dashboard.figures.style import draw_message
+from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
+from dashboard.parts import (
+    aria,
+    lay_card,
+    lay_hover_graph,
+    lay_note,
+    lay_word_picker,
+    list_layer_options,
+    register_hover,
+)
+from inputgen.errors import UserError
+
+KEY = "closer"
+EXAMPLES = (
+    ("cat", "fox", "wolf"),
+    ("tabby", "tiger", "Persian cat"),
+    ("snake", "lizard", "ship"),
+    ("dolphin", "fish", "dog"),
+    ("ostrich", "flamingo", "sheep"),
+    ("strawberry", "banana", "ladybug"),
+    ("piano", "violin", "desk"),
+    ("bicycle", "motor scooter", "horse cart"),
+    ("mushroom", "fruit", "jellyfish"),
+    ("airliner", "bird", "car"),
+)
+"""Questions to begin with; an atlas is asked those whose classes it has."""
+
+LONGEST = 100  # characters of a word that are read
+SHOWN = 24  # pictures of a group
+CACHED = 256
+VOTER_NAMES = {LAYER: "Layers", METRIC: "Metrics", NETWORK: "Networks"}
+VOTER_NOTES = {
+    LAYER: "from the input to the output, by the metric chosen above",
+    METRIC: "in the layer chosen above",
+    NETWORK: "each by its own drawings, default layer and metric",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with all that answers it at once; the votes take longer, see `collect`.
+
+    Attributes
+    ----------
+    groups : tuple of Group
+        What the three words mean.
+    answer : Answer
+        The answer.
+    bounds : dict
+        The intervals of the two distances; see `bound_distances`.
+    kinship : Kinship
+        WordNet's verdict.
+    """
+
+    groups: tuple[Group, Group, Group]
+    answer: Answer
+    bounds: dict[str, tuple[float, float] | None]
+    kinship: Kinship
+
+    @property
+    def words(self) -> list[str]:
+        """The three words."""
+        return list(self.answer.classes)
+
+    @property
+    def members(self) -> list[tuple[str, list[int]]]:
+        """The three words, each with the indices of the classes that were compared."""
+        indices = {category.name: category.index for category in load_categories()}
+        return [(word, [indices[name] for name in names]) for word, names in self.answer.classes.items()]
+
+
+def layout(view: View, fields: Fields) -> html.Div:
+    """Lay the page out; what it answers is filled in by the callbacks."""
+    atlas = take_atlas(view, fields["atlas"])
+    question = html.Div(
+        [
+            html.H2("Is one closer to this or to that?"),
+            html.Div(
+                [
+                    lay_word_picker(view, KEY, "a", fields["a"], label="Is", className="closer-word closer-a"),
+                    lay_word_picker(view, KEY, "b", fields["b"], label="closer to", className="closer-word closer-b"),
+                    lay_word_picker(view, KEY, "c", fields["c"], label="or to", className="closer-word closer-c"),
+                    dmc.Select(
+                        id=ids.field(KEY, "layer"),
+                        data=list_layer_options(atlas),
+                        value=choose(fields["layer"], atlas.manifest.layers, atlas.manifest.default_layer),
+                        label="in layer",
+                        allowDeselect=False,
+                        className="closer-choice",
+                    ),
+                    dmc.Select(
+                        id=ids.field(KEY, "metric"),
+                        data=list(METRICS),
+                        value=choose(fields["metric"], METRICS, atlas.manifest.default_metric),
+                        label="by metric",
+                        allowDeselect=False,
+                        className="closer-choice",
+                    ),
+                ],
+                className="kin-controls closer-question",
+            ),
+            html.Div(id=ids.CLOSER_EXAMPLES),
+        ],
+        className="kin-card",
+    )
+    stage = lay_hover_graph(
+        ids.CLOSER_GRAPH,
+        ids.CLOSER_HOVER,
+        figure=draw_message("", scheme="light"),
+        label="The three on the map",
+        config={"displayModeBar": False, "scrollZoom": True},
+    )
+    return html.Div(
+        [
+            html.P(
+                "Ask whether one thing is closer to a second or to a third, as the network sees them. Write a class "
+                "(tabby) or any word that covers several (cat), and the answer says how sure it is.",
+                className="kin-intro",
+            ),
+            question,
+            html.Div(
+                [
+                    html.Section(id=ids.CLOSER_ANSWER, className="kin-card", **aria(label="Answer", live="polite")),
+                    html.Section(
+                        [
+                            html.H2("The three on the map"),
+                            stage,
+                            html.P(
+                                "A map distorts; the distances beside it are those of the space itself.",
+                                className="kin-note",
+                            ),
+                        ],
+                        className="kin-card closer-map",
+                    ),
+                ],
+                className="kin-columns",
+            ),
+            html.Section(id=ids.CLOSER_MEMBERS, className="kin-card", **aria(label="Classes compared")),
+            html.Section(
+                dcc.Loading(html.Div(id=ids.CLOSER_VOTES), delay_show=300, type="dot"),
+                className="kin-card",
+                **aria(label="Votes"),
+            ),
+        ],
+        className="kin-article closer",
+    )
+
+
+def register(app: Dash, view: View) -> None:
+    """Register the page's callbacks."""
+    asked = [Input(atlas_field(), "value"), *(Input(ids.field(KEY, name), "value") for name in _FIELDS)]
+    register_hover(app, ids.CLOSER_GRAPH, ids.CLOSER_HOVER)
+    app.callback(Output(ids.CLOSER_ANSWER, "children"), Output(ids.CLOSER_MEMBERS, "children"), *asked)(
+        lambda *told: show_answer(view, *told)
+    )
+    app.callback(Output(ids.CLOSER_GRAPH, "figure"), *asked, Input(ids.SCHEME, "data"))(
+        lambda *told: show_map(view, *told)
+    )
+    app.callback(Output(ids.CLOSER_VOTES, "children"), *asked)(lambda *told: show_votes(view, *told))
+    app.callback(
+        Output(ids.CLOSER_EXAMPLES, "children"),
+        Output(ids.field(KEY, "layer"), "data"),
+        Input(atlas_field(), "value"),
+    )(lambda atlas: (lay_examples(view, take_atlas(view, atlas)), list_layer_options(take_atlas(view, atlas))))
+
+
+def ask(atlas: AtlasView, a: Any, b: Any, c: Any, layer: Any, metric: Any) -> Asked:
+    """Ask an atlas whether A is closer to B or to C.
+
+    Raises
+    ------
+    UserError
+        Where a word is not understood, or the three cannot be compared.
+    """
+    words = [word.strip()[:LONGEST] if isinstance(word, str) else "" for word in (a, b, c)]
+    return _ask(atlas, *words, *_choose_space(atlas, layer, metric))
+
+
+@lru_cache(maxsize=CACHED)
+def _ask(atlas: AtlasView, a: str, b: str, c: str, layer: str, metric: str) -> Asked:
+    groups = find_group(a), find_group(b), find_group(c)
+    space = atlas.space(layer)
+    answer = find_closer(space, *groups, metric=metric)
+    return Asked(groups, answer, bound_distances(space, answer), ask_wordnet(answer))
+
+
+def collect(view: View, atlas: AtlasView, asked: Asked) -> list[Vote]:
+    """Have the layers, the metrics and the networks vote: all that ship, and those of the view."""
+    return _collect(view, atlas, asked.groups, asked.answer.layer, asked.answer.metric)
+
+
+@lru_cache(maxsize=CACHED)
+def _collect(view: View, atlas: AtlasView, groups: tuple[Group, Group, Group], layer: str, metric: str) -> list[Vote]:
+    return collect_votes(atlas.atlas, *groups, layer=layer, metric=metric, networks=_list_networks(view))
+
+
+@lru_cache(maxsize=8)
+def _list_networks(view: View) -> tuple[Atlas, ...]:
+    shown = [atlas.atlas for atlas in view.atlases.values()]
+    there = {atlas.folder.resolve() for atlas in shown}
+    return (*shown, *(load_atlas(folder) for folder in list_shipped_atlases().values() if folder not in there))
+
+
+def show_answer(view: View, key: Any, *told: Any) -> tuple[Component | list[Component], Component | list[Component]]:
+    """Answer the question: the verdict with its distances, and the classes that were compared."""
+    atlas = take_atlas(view, key)
+    try:
+        asked = ask(atlas, *told)
+    except UserError as error:
+        return lay_note(_tell_error(error)), lay_note("The classes that are compared show here.")
+    return lay_answer(view, atlas, asked), lay_members(view, atlas, asked)
+
+
+def show_map(view: View, key: Any, *told: Any) -> Figure:
+    """Draw the three on the map; the scheme is told last."""
+    *told_of, scheme = told
+    atlas, scheme = take_atlas(view, key), choose(scheme, ("light", "dark"), "light")
+    try:
+        asked = ask(atlas, *told_of)
+        positions = atlas.map(asked.answer.layer).positions
+    except UserError:
+        return draw_message("nothing to show yet", scheme=scheme)
+    return draw_trio(positions, atlas.index, asked.members, scheme=scheme, revision=f"{key} {asked.answer.layer}")
+
+
+def show_votes(view: View, key: Any, *told: Any) -> Component | list[Component]:
+    """Show how layers, metrics and networks vote on the question."""
+    atlas = take_atlas(view, key)
+    try:
+        asked = ask(atlas, *told)
+    except UserError:
+        return lay_note("The votes of layers, metrics and networks show here.")
+    return lay_votes(asked, collect(view, atlas, asked))
+
+
+def lay_examples(view: View, atlas: AtlasView) -> html.Div:
+    """Lay out a row of questions that the atlas can be asked, each as a link."""
+    links = []
+    for words in EXAMPLES:
+        groups = [find_group(word) for word in words]
+        if all(set(group.indices) & set(atlas.categories) for group in groups):
+            a, b, c = words
+            href = write_address(view, KEY, atlas=atlas.key, a=a, b=b, c=c)
+            links.append(html.Li(dcc.Link(tell_question(*words), href=href, className="closer-chip")))
+    return html.Div(
+        [html.Span("Try", className="kin-note"), html.Ul(links, **aria(label="Example questions"))],
+        className="closer-examples",
+    )
+
+
+def lay_answer(view: View, atlas: AtlasView, asked: Asked) -> list[Component]:
+    """Lay out the verdict, the two distances and the margin, and how sure they are."""
+    answer = asked.answer
+    word_b, word_c = asked.words[1:]
+    ends = [
+        end for word in (word_b, word_c) for end in (answer.distances[word], *(asked.bounds[word] or ())) if end > 0
+    ]
+    scale = max(ends, default=1.0) * 1.04
+    rows = [
+        html.Div(
+            [
+                html.Dt(["to ", _lay_word(side, word)]),
+                html.Dd(
+                    [
+                        lay_span(answer.distances[word], asked.bounds[word], left=0.0, right=scale, side=side),
+                        _lay_number(answer.distances[word], asked.bounds[word]),
+                    ]
+                ),
+            ]
+        )
+        for side, word in zip(SIDES[1:], (word_b, word_c), strict=True)
+    ]
+    manifest = atlas.manifest
+    return [
+        html.H2(tell_verdict(asked), className="closer-verdict"),
+        html.P(_tell_certainty(asked)),
+        html.H3("Distances, with 95 % intervals"),
+        html.Dl(rows, className="closer-distances"),
+        html.H3("Their difference"),
+        html.Div(
+            [
+                html.Span(["closer to ", _lay_word("b", word_b)]),
+                html.Span(["closer to ", _lay_word("c", word_c)]),
+            ],
+            className="closer-poles",
+        ),
+        _lay_balance(answer.margin, answer.interval, answer.answer, asked),
+        html.P(_tell_kinship(asked), className="kin-note"),
+        html.P(f"Compared here: {answer.note}.", className="kin-note") if answer.note else html.Span(),
+        html.P(
+            f"{manifest.network}, layer {answer.layer}, {answer.metric} distance of standardised features, "
+            f"{manifest.source}.",
+            className="kin-note",
+        ),
+    ]
+
+
+def lay_members(view: View, atlas: AtlasView, asked: Asked) -> list[Component]:
+    """Lay out the classes that each word stands for, with their pictures."""
+    parts: list[Component] = [html.H2("What was compared")]
+    for side, group, (word, indices) in zip(SIDES, asked.groups, asked.members, strict=True):
+        count = "one class" if len(indices) == 1 else f"{len(indices)} classes"
+        parts.append(
+            html.Div(
+                [
+                    html.H3([_lay_word(side, word), html.Span(f"{count} \u00b7 {group.definition}")]),
+                    html.Ul(
+                        [_lay_member(view, atlas, index) for index in _spread(indices)],
+                        className="closer-strip",
+                    ),
+                    html.P(
+                        f"{SHOWN} of {len(indices)} are shown, evenly spread over them.",
+                        className="kin-note",
+                    )
+                    if len(indices) > SHOWN
+                    else None,
+                ],
+                className="closer-members",
+            )
+        )
+    return parts
+
+
+def lay_votes(asked: Asked, votes: Sequence[Vote]) -> list[Component]:
+    """Lay out how the same question is answered elsewhere."""
+    word_b, word_c = asked.words[1:]
+    columns = []
+    for by in VOTERS:
+        those = [vote for vote in votes if vote.by == by]
+        columns.append(
+            html.Div(
+                [
+                    html.H3(VOTER_NAMES[by]),
+                    html.P(f"{tell_count(those, word_b, word_c)}: {VOTER_NOTES[by]}.", className="kin-note"),
+                    html.Table(
+                        [
+                            html.Thead(
+                                html.Tr(
+                                    [
+                                        html.Th(by, scope="col"),
+                                        html.Th(
+                                            html.Span(
+                                                [_lay_word("b", word_b), _lay_word("c", word_c)],
+                                                className="closer-poles",
+                                            ),
+                                            scope="col",
+                                        ),
+                                        html.Th("verdict", scope="col"),
+                                    ]
+                                )
+                            ),
+                            html.Tbody([_lay_vote(asked, vote) for vote in those]),
+                        ],
+                        className="kin-table closer-votes",
+                    ),
+                ]
+            )
+        )
+    without = any(vote.interval is None and not vote.error for vote in votes)
+    return [
+        html.H2("Asked elsewhere"),
+        html.P(
+            "The same question in every layer, by every metric and of every network. Each bar is the 95 % interval of "
+            "the difference, on a scale of its own; one that crosses the middle is too close to call. Votes are no "
+            "independent witnesses: layers and metrics look at the same pictures, and networks were trained on the "
+            "same photographs." + (" Without an interval a vote is the difference's sign." if without else ""),
+            className="kin-note",
+        ),
+        html.Div(columns, className="kin-columns closer-columns"),
+    ]
+
+
+def lay_span(
+    value: float, interval: tuple[float, float] | None, *, left: float, right: float, side: str = ""
+) -> html.Span:
+    """Lay out a number as a point on a track from `left` to `right`, and its interval as a bar; for the eyes only."""
+
+    def place(number: float) -> float:
+        return 100 * min(max((number - left) / (right - left), 0.0), 1.0)
+
+    low, high = interval or (value, value)
+    return html.Span(
+        [
+            html.Span(
+                className="closer-range", style={"left": f"{place(low):.2f}%", "width": f"{place(high) - place(low):.2f}%"}
+            ),
+            html.Span(className="closer-dot", style={"left": f"{place(value):.2f}%"}),
+        ],
+        className=f"closer-track closer-{side}" if side else "closer-track",
+        **aria(hidden="true"),
+    )
+
+
+def tell_question(a: str, b: str, c: str) -> str:
+    """Ask a question in plain words."""
+    return f"Is {_add_article(a)} closer to {_add_article(b)} or to {_add_article(c)}?"
+
+
+def tell_verdict(asked: Asked) -> str:
+    """Tell the verdict in a sentence."""
+    a, b, c = asked.words
+    answer = asked.answer.answer
+    if answer is None:
+        return f"Too close to call whether {a} is closer to {b} or to {c}."
+    told = f"{a} is closer to {answer} than to {c if answer == b else b}."
+    return told[0].upper() + told[1:]
+
+
+def tell_count(votes: Sequence[Vote], word_b: str, word_c: str) -> str:
+    """Count votes in words."""
+    there = [vote for vote in votes if not vote.error]
+    counts = [sum(vote.answer == one for vote in there) for one in (word_b, word_c, None)]
+    lacking = len(votes) - len(there)
+    return f"{counts[0]} for {word_b}, {counts[1]} for {word_c}, {counts[2]} too close to call" + (
+        f", {lacking} without a vote" if lacking else ""
+    )
+
+
+def _choose_space(atlas: AtlasView, layer: Any, metric: Any) -> tuple[str, str]:
+    manifest = atlas.manifest
+    return (
+        choose(layer, manifest.layers, manifest.default_layer),
+        choose(metric, METRICS, manifest.default_metric),
+    )
+
+
+def _tell_error(error: UserError) -> str:
+    told = str(error)
+    return told[0].upper() + told[1:] + "."
+
+
+def _tell_certainty(asked: Asked) -> str:
+    answer = asked.answer
+    if answer.interval is None:
+        return (
+            "This is a single comparison without a measure of certainty: with one class a side, and its pictures not "
+            "told apart here, there is nothing to resample, so there is no interval."
+        )
+    low, high = answer.interval
+    holds = (
+        "The 95 % interval of the difference holds zero, so either may be the closer one"
+        if low <= 0 <= high
+        else "The 95 % interval of the difference leaves zero out"
+    )
+    return f"{holds}; it comes from resampling {answer.tell_resampled()}."
+
+
+def _tell_kinship(asked: Asked) -> str:
+    return f"{asked.kinship.sentence}."
+
+
+def _lay_word(side: str, word: str) -> html.Span:
+    return html.Span([html.Span(className="closer-mark", **aria(hidden="true")), word], className=f"closer-{side}")
+
+
+def _lay_number(value: float, interval: tuple[float, float] | None) -> html.Span:
+    told = f"{interval[0]:.3g} to {interval[1]:.3g}" if interval else "no interval"
+    return html.Span([html.B(f"{value:#.4g}"), html.Span(told, className="kin-about")], className="closer-number")
+
+
+def _lay_balance(margin: float, interval: tuple[float, float] | None, answer: str | None, asked: Asked) -> html.Div:
+    """Lay out a margin with B's side on the left, where it is positive."""
+    turned = interval and (-interval[1], -interval[0])
+    # Without an interval the sign is all there is to see.
+    reach = max(map(abs, interval)) * 1.04 if interval and any(interval) else 2 * abs(margin) or 1.0
+    told = f"{margin:.3g}, 95 % interval {interval[0]:.3g} to {interval[1]:.3g}" if interval else f"{margin:.3g}"
+    side = "" if answer is None else SIDES[asked.words.index(answer)]
+    return html.Div(
+        [
+            lay_span(-margin, turned, left=-reach, right=reach, side=side or "none"),
+            html.Span(f"margin {told}", className="kin-about"),
+        ],
+        className="closer-balance",
+        title="How much farther the second is than the first; positive where the first is closer",
+    )
+
+
+def _lay_vote(asked: Asked, vote: Vote) -> html.Tr:
+    if vote.error or vote.margin is None:
+        return html.Tr(
+            [html.Th(vote.voter, scope="row"), html.Td(vote.error, colSpan=2, className="kin-about")],
+        )
+    side = "none" if vote.answer is None else SIDES[asked.words.index(vote.answer)]
+    own = {LAYER: asked.answer.layer, METRIC: asked.answer.metric}.get(vote.by) == vote.voter
+    verdict = "too close" if vote.answer is None else _lay_word(side, vote.answer)
+    return html.Tr(
+        [
+            html.Th(vote.voter, scope="row"),
+            html.Td(_lay_balance(vote.margin, vote.interval, vote.answer, asked)),
+            html.Td(verdict),
+        ],
+        className="closer-own" if own else "",
+    )
+
+
+def _lay_member(view: View, atlas: AtlasView, index: int) -> html.Li:
+    name = atlas.categories[index].name
+    draw = write_address(view, "draw", atlas=atlas.key, expression=name)
+    return html.Li(
+        [
+            lay_card(view, atlas, index),
+            dcc.Link("Draw", href=draw, className="closer-draw", title=f"Draw {name} anew"),
+        ]
+    )
+
+
+def _spread(indices: Sequence[int]) -> list[int]:
+    """Take as many as are shown, evenly spread."""
+    if len(indices) <= SHOWN:
+        return list(indices)
+    return [indices[round(place * (len(indices) - 1) / (SHOWN - 1))] for place in range(SHOWN)]
+
+
+def _add_article(word: str) -> str:
+    return f"{'an' if word[0].lower() in 'aeiou' else 'a'} {word}"
+
+
+_FIELDS = ("a", "b", "c", "layer", "metric")
+
+PAGE = Page(
+    path=KEY,
+    name="Closer",
+    defaults=lambda view: {
+        **dict(zip(SIDES, EXAMPLES[0], strict=True)),
+        "layer": view.default.manifest.default_layer,
+        "metric": view.default.manifest.default_metric,
+    },
+    layout=layout,
+    register=register,
+)

@@ -1,0 +1,684 @@
+"""The distance matrix: every category against every other, beside WordNet, down to a single pair."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zipfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+
+import dash_mantine_components as dmc
+import numpy as np
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from flask import Response, request
+from numpy.typing import NDArray
+from plotly.graph_objects import Figure
+
+from analysis.agreement import wu_palmer
+from analysis.categories import find_group
+from analysis.comparison import rank_pairs
+from analysis.distances import METRICS, DistanceMatrix, distance_matrix
+from analysis.export import write_block, write_distances
+from analysis.ordering import order_by_likeness, order_by_wordnet
+from dashboard import ids
+from dashboard.data import AtlasView, View
+from dashboard.figures import matrix as figures
+from dashboard.figures.style import draw_message, list_groups
+from dashboard.images import picture_address
+from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
+from dashboard.parts import (
+    aria,
+    lay_card,
+    lay_group,
+    lay_hover_graph,
+    lay_note,
+    lay_word_picker,
+    list_layer_options,
+)
+from inputgen.errors import UserError
+
+KEY = "matrix"
+NETWORK, WORDNET, DIFFERENCE = VIEWS = tuple(ids.MATRIX_GRAPHS)
+VIEW_NAMES = {NETWORK: "Network", WORDNET: "WordNet", DIFFERENCE: "Difference"}
+ORDERS = {"clusters": "Clusters", "wordnet": "WordNet", "index": "ImageNet's number"}
+FORMATS = {"csv": "CSV", "parquet": "Parquet", "npz": "NumPy (NPZ)"}
+DOWNLOADS = "downloads/matrix"
+LISTED = 8  # pairs that the panel lists
+
+_BLOCK = re.compile(r"(\d{1,4})-(\d{1,4})\.(\d{1,4})-(\d{1,4})", re.ASCII)
+_PAIR = re.compile(r"(\d{1,4})-(\d{1,4})", re.ASCII)
+
+Block = tuple[tuple[int, int], tuple[int, int]]
+"""The first and last row, and the first and last column, in the order shown."""
+
+
+@dataclass(frozen=True)
+class MatrixState:
+    """What the page shows.
+
+    Attributes
+    ----------
+    atlas : AtlasView
+        The atlas.
+    layer, metric, order : str
+        What is measured, by what, and how rows and columns are ordered.
+    word : str
+        The word whose classes are shown; empty for all.
+    views : tuple of str
+        Some of `VIEWS`, at least one.
+    scheme : str
+        ``"light"`` or ``"dark"``.
+    """
+
+    atlas: AtlasView
+    layer: str
+    metric: str
+    order: str
+    word: str = ""
+    views: tuple[str, ...] = (NETWORK,)
+    scheme: str = "light"
+
+    @property
+    def key(self) -> str:
+        """What the order of the rows depends on."""
+        told = [self.atlas.key, self.order, self.word]
+        return " ".join([*told, self.layer, self.metric] if self.order == "clusters" else told)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What is known of all pairs of an atlas's classes in one layer and metric, or in WordNet.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        (n, n) float64: distances, or Wu and Palmer's similarities.
+    places : numpy.ndarray
+        (n, n) float32: the pairs' places, 0 for the nearest to 1 for the farthest; of equal ones the mean. 0 on the
+        diagonal.
+    scale : list of float
+        The value of a pair at each of `figures.LEVELS` evenly spaced places.
+    """
+
+    values: NDArray[np.float64]
+    places: NDArray[np.float32]
+    scale: list[float]
+
+
+@lru_cache(maxsize=12)
+def measure(atlas: AtlasView, layer: str, metric: str) -> tuple[DistanceMatrix, Measured]:
+    """Measure the distances of all pairs, and their places."""
+    matrix = distance_matrix(atlas.space(layer), metric)
+    return matrix, _place(matrix.values)
+
+
+@lru_cache(maxsize=8)
+def relate(atlas: AtlasView) -> Measured:
+    """Give WordNet's similarities of an atlas's classes, Wu and Palmer's, and the pairs' places by them."""
+    return _place(wu_palmer(atlas.index), farther=-1)
+
+
+@lru_cache(maxsize=64)
+def arrange(atlas: AtlasView, layer: str, metric: str, order: str, word: str) -> NDArray[np.int64]:
+    """Give the rows of an atlas in the order shown, of all its classes or of those that a word means.
+
+    Raises
+    ------
+    UserError
+        For a word that is none, or whose classes the atlas lacks, or that means but one.
+    """
+    rows = np.arange(len(atlas.index))
+    if word:
+        rows = rows[np.isin(atlas.index, find_group(word).indices)]
+        if len(rows) < 2:
+            found = "one class" if len(rows) else "no class"
+            raise UserError(f"\u201c{word}\u201d means {found} of this atlas; name a group, such as cat, dog or boat")
+    if order == "clusters":
+        values = measure(atlas, layer, metric)[0].values
+        return cast("NDArray[np.int64]", rows[order_by_likeness(values[np.ix_(rows, rows)])])
+    if order == "wordnet":
+        return cast("NDArray[np.int64]", rows[order_by_wordnet(atlas.index[rows].tolist())])
+    return rows
+
+
+def read_state(
+    view: View, atlas: Any, layer: Any, metric: Any, order: Any, word: Any = "", show: Any = (), scheme: Any = None
+) -> MatrixState:
+    """Read what the fields say; whatever in it is unknown becomes the default."""
+    taken = take_atlas(view, atlas)
+    shown = tuple(each for each in VIEWS if isinstance(show, list | tuple) and each in show)
+    return MatrixState(
+        atlas=taken,
+        layer=choose(layer, taken.manifest.layers, taken.manifest.default_layer),
+        metric=choose(metric, METRICS, taken.manifest.default_metric),
+        order=choose(order, ORDERS, next(iter(ORDERS))),
+        word=word.strip() if isinstance(word, str) else "",
+        views=shown or (NETWORK,),
+        scheme=choose(scheme, ("light", "dark"), "light"),
+    )
+
+
+def read_block(value: Any, count: int) -> Block:
+    """Read which rows and columns are in view; all where that is not told, or cannot be."""
+    found = _BLOCK.fullmatch(value) if isinstance(value, str) else None
+    if found:
+        top, bottom, left, right = map(int, found.groups())
+        if top <= bottom < count and left <= right < count:
+            return (top, bottom), (left, right)
+    return (0, count - 1), (0, count - 1)
+
+
+def read_pair(value: Any, atlas: AtlasView) -> tuple[int, int] | None:
+    """Read the pinned pair of class indices; None where there is none that the atlas covers."""
+    found = _PAIR.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        return None
+    first, second = map(int, found.groups())
+    return (first, second) if first != second and {first, second} <= set(atlas.categories) else None
+
+
+def layout(view: View, fields: Fields) -> html.Div:
+    """Lay the page out; what it shows is filled in by the callbacks."""
+    state = read_state(
+        view, *(fields[name] for name in ("atlas", "layer", "metric", "order", "of")), show=fields["show"]
+    )
+    return html.Div(
+        [
+            dcc.Store(id=ids.MATRIX_DATA),
+            *(dcc.Input(id=ids.field(KEY, name), type="hidden", value=fields[name]) for name in ("block", "pair")),
+            html.Section(
+                [
+                    html.P(_introduce(state.atlas), className="kin-intro kin-matrix-intro"),
+                    _lay_controls(view, state),
+                    html.Div(id=ids.MATRIX_NOTE, **aria(live="polite")),
+                    dcc.Loading(
+                        html.Div([_lay_pane(each) for each in VIEWS], id=ids.MATRIX_PANES, className="kin-panes"),
+                        target_components={ids.MATRIX_DATA: "data"},
+                        delay_show=300,
+                        parent_className="kin-panes-frame",
+                        overlay_style={"visibility": "visible", "opacity": 0.5},
+                        color="var(--kin-accent)",
+                    ),
+                    _lay_legend(view),
+                ],
+                className="kin-map kin-matrix",
+                **aria(label="Distance matrix"),
+            ),
+            html.Aside(
+                [
+                    html.Div(id=ids.MATRIX_TELL, **aria(live="polite")),
+                    html.Section(_lay_downloads(), className="kin-downloads", **aria(label="Download")),
+                ],
+                className="kin-panel",
+                **aria(label="What is in view"),
+            ),
+        ],
+        className="kin-page",
+    )
+
+
+def register(app: Dash, view: View) -> None:
+    """Register the page's callbacks, and the route of its downloads."""
+    fields = partial(ids.field, KEY)
+    asked = [Input(atlas_field(), "value"), *(Input(fields(name), "value") for name in ("layer", "metric", "order"))]
+    app.callback(
+        *(Output(ids.MATRIX_GRAPHS[each], "figure") for each in VIEWS),
+        *(Output(ids.MATRIX_KEYS[each], "children") for each in VIEWS),
+        *(Output(ids.MATRIX_PANE[each], "hidden") for each in VIEWS),
+        Output(ids.MATRIX_NOTE, "children"),
+        Output(ids.MATRIX_DATA, "data"),
+        Output(fields("layer"), "data"),
+        *asked,
+        Input(fields("of"), "value"),
+        Input(fields("show"), "value"),
+        Input(ids.SCHEME, "data"),
+        State(fields("block"), "value"),
+    )(lambda *values: show(view, read_state(view, *values[:-1]), values[-1]))
+    app.callback(
+        Output(ids.MATRIX_TELL, "children"),
+        Output(ids.MATRIX_FILES, "children"),
+        Input(ids.MATRIX_DATA, "data"),
+        Input(fields("block"), "value"),
+        Input(fields("pair"), "value"),
+        Input(fields("format"), "value"),
+        *(State(each.component_id, "value") for each in asked),
+        State(fields("of"), "value"),
+        State(fields("show"), "value"),
+    )(
+        lambda _, block, pair, form, *values: tell(
+            view, read_state(view, *values), block=block, pair=pair, form=choose(form, FORMATS, "csv")
+        )
+    )
+    _register_clientside(app)
+    app.server.add_url_rule(f"/{DOWNLOADS}", "download-matrix", partial(send_download, view))
+
+
+def show(view: View, state: MatrixState, block: Any) -> tuple[Any, ...]:
+    """Show a state.
+
+    Returns
+    -------
+    tuple
+        The three views' figures, their keys and whether they are hidden; a note; what the browser is to know; and the
+        layers that there are.
+    """
+    try:
+        order = arrange(state.atlas, state.layer, state.metric, state.order, state.word)
+    except UserError as error:
+        empty = draw_message("", scheme=state.scheme)
+        return (*[empty] * 3, *[None] * 3, *[True] * 3, lay_note(str(error)), None, list_layer_options(state.atlas))
+    drawn = [draw(state, each, order, block) if each in state.views else no_update for each in VIEWS]
+    keys = [lay_key(state, each) if each in state.views else no_update for each in VIEWS]
+    hidden = [each not in state.views for each in VIEWS]
+    data = {
+        "key": state.key,
+        "views": list(state.views),
+        "order": state.atlas.index[order].tolist(),
+        "scales": {
+            NETWORK: measure(state.atlas, state.layer, state.metric)[1].scale,
+            WORDNET: relate(state.atlas).scale,
+        },
+    }
+    return *drawn, *keys, *hidden, None, data, list_layer_options(state.atlas)
+
+
+def draw(state: MatrixState, which: str, order: NDArray[np.int64], block: Any = None) -> Figure:
+    """Draw one view of a state."""
+    cells = np.ix_(order, order)
+    groups = [state.atlas.groups[row] for row in order]
+    if which == WORDNET:
+        levels = figures.level_places(relate(state.atlas).places[cells])
+    else:
+        levels = figures.level_places(measure(state.atlas, state.layer, state.metric)[1].places[cells])
+        if which == DIFFERENCE:
+            places = (measure(state.atlas, state.layer, state.metric)[1].places, relate(state.atlas).places)
+            levels = figures.level_differences(*(each[cells] for each in places))
+    return figures.draw_matrix(
+        levels,
+        groups,
+        scheme=state.scheme,
+        differs=which == DIFFERENCE,
+        block=read_block(block, len(order)),
+        key=state.key,
+    )
+
+
+def lay_key(state: MatrixState, which: str) -> html.Figcaption:
+    """Lay out what a view's colours mean."""
+    if which == DIFFERENCE:
+        title, ends = "Difference of places", ("nearer to the network", "equal", "nearer in WordNet")
+    else:
+        network = which == NETWORK
+        scale = measure(state.atlas, state.layer, state.metric)[1].scale if network else relate(state.atlas).scale
+        title = f"{state.metric} distance in {state.layer}" if network else "WordNet, Wu-Palmer similarity"
+        ends = (f"{scale[0]:.3g}", f"median {scale[len(scale) // 2]:.3g}", f"{scale[-1]:.3g}")
+    colours = figures.list_gradient(state.scheme, differs=which == DIFFERENCE)
+    gradient = {"background": f"linear-gradient(to right, {', '.join(colours)})"}
+    return html.Figcaption(
+        [
+            html.Strong(title),
+            html.Span(className="kin-gradient", style=gradient, **aria(hidden="true")),
+            html.Span([html.Span(end) for end in ends], className="kin-ends"),
+        ]
+    )
+
+
+def tell(view: View, state: MatrixState, *, block: Any, pair: Any, form: str) -> tuple[Any, Any]:
+    """Tell what is in view, or what is known of the pinned pair; and give the links of the downloads."""
+    try:
+        order = arrange(state.atlas, state.layer, state.metric, state.order, state.word)
+    except UserError:
+        return None, None
+    told = _tell_view(view, state, order, read_block(block, len(order)), block, form)
+    pinned = read_pair(pair, state.atlas)
+    if pinned:
+        told = [_tell_pair(view, state, pinned, _keep(state, block=block, format=form)), *told]
+    return told, _lay_links(view, state, order, block, form)
+
+
+def find_pairs(
+    order: NDArray[np.int64], block: Block, measured: NDArray[np.floating], count: int
+) -> list[tuple[int, int]]:
+    """Find the pairs of a block with the lowest measure, each once.
+
+    Parameters
+    ----------
+    order : numpy.ndarray
+        (n,) the rows in the order shown.
+    block : tuple
+        What is in view.
+    measured : numpy.ndarray
+        (m, m) a symmetric measure of all rows.
+    count : int
+        How many at most.
+
+    Returns
+    -------
+    list of tuple of int
+        Rows, the lowest measure first.
+    """
+    first, second = list_pairs(order, block)
+    values = measured[first, second]
+    best = np.argpartition(values, count)[:count] if count < len(values) else np.arange(len(values))
+    best = best[np.argsort(values[best], kind="stable")]
+    return list(zip(first[best].tolist(), second[best].tolist(), strict=True))
+
+
+def list_pairs(order: NDArray[np.int64], block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """List the pairs of different rows in a block, each pair once, in reading order."""
+    (top, bottom), (left, right) = block
+    at, to = np.indices((bottom - top + 1, right - left + 1)).reshape(2, -1)
+    at, to = at + top, to + left
+    # The cell on the other side of the diagonal shows the same pair, where it is in view as well.
+    mirrored = (top <= to) & (to <= bottom) & (left <= at) & (at <= right)
+    kept = (at < to) | (~mirrored & (at != to))
+    return order[at[kept]], order[to[kept]]
+
+
+def write_download(path: Path, state: MatrixState, block: Any, *, everything: bool) -> None:
+    """Write what is in view as pairs, or all distances as a matrix in the order shown.
+
+    Raises
+    ------
+    UserError
+        For a word that is none.
+    """
+    matrix, measured = measure(state.atlas, state.layer, state.metric)
+    if everything:
+        write_distances(path, matrix)
+        return
+    order = arrange(state.atlas, state.layer, state.metric, state.order, state.word)
+    pairs = list_pairs(order, read_block(block, len(order)))
+    kinship = relate(state.atlas)
+    measures = {
+        "place": measured.places,
+        "wu_palmer": kinship.values,
+        "wordnet_place": kinship.places,
+        "difference": measured.places - kinship.places,
+    }
+    write_block(path, matrix, *pairs, measures)
+
+
+def send_download(view: View) -> Response:
+    """Answer the request for a file; CSV comes zipped, together with the file that tells what was measured."""
+    asked = request.args
+    state = read_state(view, *(asked.get(name) for name in ("atlas", "layer", "metric", "order", "of")))
+    form, everything = choose(asked.get("format"), FORMATS, "csv"), asked.get("what") == "everything"
+    name = f"{'distances' if everything else 'pairs'}-{state.atlas.manifest.network}-{state.layer}-{state.metric}.{form}"
+    name = re.sub(r"[^\w.-]", "_", name)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        try:
+            write_download(path, state, asked.get("block"), everything=everything)
+        except UserError as error:
+            return Response(str(error), status=400, mimetype="text/plain")
+        if form == "csv":
+            content, name = _zip(Path(folder)), f"{path.stem}.zip"
+        else:
+            content = path.read_bytes()
+    answer = Response(content, mimetype="application/zip" if form == "csv" else "application/octet-stream")
+    answer.headers["Content-Disposition"] = f"attachment; filename={name}"
+    return answer
+
+
+def _zip(folder: Path) -> bytes:
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    return packed.getvalue()
+
+
+def _place(values: NDArray[np.float64], *, farther: int = 1) -> Measured:
+    """Place all pairs by their values; `farther` is -1 where a higher value is nearer."""
+    ranks = rank_pairs(farther * values)
+    places = (ranks / max(1.0, len(values) * (len(values) - 1) / 2 - 1)).astype(np.float32)
+    pairs = np.sort(farther * values[np.triu_indices(len(values), 1)])
+    chosen = np.rint(np.linspace(0, len(pairs) - 1, figures.LEVELS)).astype(int) if len(pairs) else []
+    return Measured(values, places, [float(f"{farther * pairs[place]:.4g}") for place in chosen] or [0.0])
+
+
+def _introduce(atlas: AtlasView) -> str:
+    return (
+        f"Every cell is a pair of {len(atlas.index):,} categories: the stronger its colour, the nearer the two are among "
+        "all pairs, so that kinds which look alike gather into blocks along the diagonal. Drag over a block to zoom, "
+        "point at a cell for its names, click it to pin the pair; beside it, what WordNet says of the same categories."
+    )
+
+
+def _lay_controls(view: View, state: MatrixState) -> html.Div:
+    selects: tuple[tuple[str, str, Any, str], ...] = (
+        ("layer", "Layer", list_layer_options(state.atlas), state.layer),
+        ("metric", "Metric", list(METRICS), state.metric),
+        ("order", "In the order of", [{"value": key, "label": name} for key, name in ORDERS.items()], state.order),
+    )
+    chosen = [
+        dmc.Select(
+            id=ids.field(KEY, name), data=data, value=value, label=label, allowDeselect=False, maxDropdownHeight=420
+        )
+        for name, label, data, value in selects
+    ]
+    word = lay_word_picker(view, KEY, "of", state.word, label="Only", placeholder="a group, as cat", clearable=True)
+    chips = [dmc.Chip(VIEW_NAMES[each], value=each, size="xs", variant="outline") for each in VIEWS]
+    views = html.Div(
+        dmc.ChipGroup(chips, id=ids.field(KEY, "show"), multiple=True, value=list(state.views)),
+        className="kin-views",
+        role="group",
+        **aria(label="What is shown side by side"),
+    )
+    return html.Div([*chosen, word, views], className="kin-controls kin-matrix-controls")
+
+
+def _lay_pane(which: str) -> html.Figure:
+    stage = lay_hover_graph(
+        ids.MATRIX_GRAPHS[which],
+        ids.MATRIX_HOVERS[which],
+        figure=draw_message("", scheme="light"),
+        label=f"Matrix: {VIEW_NAMES[which]}; the list beside it pins pairs by keyboard",
+        config={
+            "displaylogo": False,
+            "scrollZoom": True,
+            "modeBarButtons": [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+        },
+    )
+    return html.Figure(
+        [html.Div(id=ids.MATRIX_KEYS[which]), stage], id=ids.MATRIX_PANE[which], className="kin-pane", hidden=True
+    )
+
+
+def _lay_legend(view: View) -> html.Div:
+    groups = list_groups([category.super_group for category in view.categories])
+    return html.Div(
+        [html.Span("The bands:", className="kin-about"), *map(lay_group, groups)],
+        className="kin-legend kin-bands",
+    )
+
+
+def _lay_downloads() -> list[Any]:
+    return [
+        html.H3("Download"),
+        dmc.Select(
+            id=ids.field(KEY, "format"),
+            data=[{"value": key, "label": name} for key, name in FORMATS.items()],
+            value="csv",
+            allowDeselect=False,
+            size="xs",
+            **aria(label="Format of the download"),
+        ),
+        html.Div(id=ids.MATRIX_FILES, className="kin-files"),
+    ]
+
+
+def _keep(state: MatrixState, **others: Any) -> dict[str, Any]:
+    """Give the fields of a state that differ from the defaults, for addresses."""
+    made = state.atlas.manifest
+    told = {
+        "layer": None if state.layer == made.default_layer else state.layer,
+        "metric": None if state.metric == made.default_metric else state.metric,
+        "order": None if state.order == next(iter(ORDERS)) else state.order,
+        "of": state.word or None,
+        "show": None if state.views == (NETWORK,) else list(state.views),
+    }
+    return {"atlas": state.atlas.key, **told, **{name: value or None for name, value in others.items()}}
+
+
+def _tell_view(
+    view: View, state: MatrixState, order: NDArray[np.int64], block: Block, written: Any, form: str
+) -> list[Any]:
+    (top, bottom), (left, right) = block
+    rows, columns = bottom - top + 1, right - left + 1
+    places = measure(state.atlas, state.layer, state.metric)[1].places
+    kept = _keep(state, block=written, format=None if form == "csv" else form)
+    lists: list[Any]
+    if DIFFERENCE in state.views:
+        difference = places - relate(state.atlas).places
+        lists = [
+            ("Nearer to the network than in WordNet", find_pairs(order, block, difference, LISTED)),
+            ("Nearer in WordNet than to the network", find_pairs(order, block, -difference, LISTED)),
+        ]
+    elif state.views == (WORDNET,):
+        lists = [("Nearest in WordNet", find_pairs(order, block, relate(state.atlas).places, LISTED))]
+    else:
+        lists = [("Nearest pairs in view", find_pairs(order, block, places, LISTED))]
+    return [
+        html.H2(f"{rows:,} \u00d7 {columns:,} in view"),
+        html.P(_name_block(state, order, block), className="kin-words"),
+        *(
+            part
+            for title, pairs in lists
+            for part in (
+                html.H3(title),
+                html.Ol([_lay_entry(view, state, pair, kept) for pair in pairs], className="kin-nearest kin-pairs"),
+            )
+        ),
+    ]
+
+
+def _name_block(state: MatrixState, order: NDArray[np.int64], block: Block) -> str:
+    """Name what a block's rows and columns span."""
+    names = [state.atlas.categories[index].name for index in state.atlas.index[order].tolist()]
+    spans = [f"{names[first]} \u2013 {names[last]}" for first, last in block]
+    if block == ((0, len(order) - 1), (0, len(order) - 1)):
+        return f"All of \u201c{state.word}\u201d." if state.word else "All categories of the atlas."
+    return f"{spans[0]}." if spans[0] == spans[1] else f"{spans[0]} against {spans[1]}."
+
+
+def _lay_entry(view: View, state: MatrixState, rows: tuple[int, int], kept: Mapping[str, Any]) -> html.Li:
+    indices = [int(state.atlas.index[row]) for row in rows]
+    names = [state.atlas.categories[index].name for index in indices]
+    addresses = [picture_address(state.atlas, index) for index in indices]
+    value = measure(state.atlas, state.layer, state.metric)[0].values[rows]
+    parts = [
+        html.Span(
+            [html.Img(src=address, alt="", className="kin-thumb") for address in addresses if address],
+            className="kin-two",
+        ),
+        html.Span([html.Span(name, className="kin-name") for name in names], className="kin-told"),
+        html.Span(f"{value:#.4g}", className="kin-distance", title=str(value)),
+    ]
+    address = write_address(view, KEY, **{**kept, "pair": f"{indices[0]}-{indices[1]}"})
+    return html.Li(dcc.Link(parts, href=address))
+
+
+def _tell_pair(view: View, state: MatrixState, pair: tuple[int, int], kept: Mapping[str, Any]) -> html.Section:
+    atlas = state.atlas
+    rows = tuple(int(np.flatnonzero(atlas.index == index)[0]) for index in pair)
+    matrix, measured = measure(atlas, state.layer, state.metric)
+    kinship = relate(atlas)
+    names = [atlas.categories[index].name for index in pair]
+    facts = (
+        (f"{state.metric} in {state.layer}", f"{matrix.values[rows]:.4g}", _tell_place(measured.places[rows])),
+        ("WordNet, Wu-Palmer", f"{kinship.values[rows]:.3g}", _tell_place(kinship.places[rows])),
+    )
+    return html.Section(
+        [
+            dcc.Link(
+                "\u00d7", href=write_address(view, KEY, **kept), title="Unpin this pair", className="kin-unpin"
+            ),
+            html.H2(" and ".join(names)),
+            html.Div([lay_card(view, atlas, index) for index in pair], className="kin-duo"),
+            html.Table(
+                html.Tbody(
+                    [html.Tr([html.Th(what), html.Td(value, className="kin-number"), html.Td(place)])
+                     for what, value, place in facts]
+                ),
+                className="kin-table",
+            ),
+        ],
+        className="kin-pair",
+        **aria(label="Pinned pair"),
+    )
+
+
+def _tell_place(place: float) -> str:
+    return f"nearer than {1 - place:.1%} of all pairs"
+
+
+def _lay_links(view: View, state: MatrixState, order: NDArray[np.int64], block: Any, form: str) -> list[Any]:
+    pairs = len(list_pairs(order, read_block(block, len(order)))[0])
+    kept = {**_keep(state, block=block), "show": None, "format": form}
+    count = len(state.atlas.index)
+    links = (
+        ("seen", f"What is in view: {pairs:,} {'pair' if pairs == 1 else 'pairs'}, with WordNet's similarities"),
+        ("everything", f"Everything: the distances of {count:,} \u00d7 {count:,} categories"),
+    )
+    return [html.A(text, href=write_address(view, DOWNLOADS, what=what, **kept), download="") for what, text in links]
+
+
+def _register_clientside(app: Dash) -> None:
+    add_clientside: Any = app.clientside_callback
+    block, pair = ids.field(KEY, "block"), ids.field(KEY, "pair")
+    graphs: Collection[str] = ids.MATRIX_GRAPHS.values()
+    add_clientside(
+        ClientsideFunction("kinscape", "zoomMatrix"),
+        Output(block, "value"),
+        *(Input(graph, "relayoutData") for graph in graphs),
+        Input(ids.MATRIX_DATA, "data"),
+        State(block, "value"),
+        prevent_initial_call=True,
+    )
+    add_clientside(
+        ClientsideFunction("kinscape", "frameMatrix"),
+        Input(block, "value"),
+        State(ids.MATRIX_DATA, "data"),
+        prevent_initial_call=True,
+    )
+    add_clientside(
+        ClientsideFunction("kinscape", "pinPair"),
+        Output(pair, "value"),
+        *(Input(graph, "clickData") for graph in graphs),
+        State(ids.MATRIX_DATA, "data"),
+        prevent_initial_call=True,
+    )
+    add_clientside(
+        ClientsideFunction("kinscape", "hoverMatrix"),
+        *(Output(hover, part) for hover in ids.MATRIX_HOVERS.values() for part in ("children", "style")),
+        *(Input(graph, "hoverData") for graph in graphs),
+        State(ids.MATRIX_DATA, "data"),
+        State(atlas_field(), "value"),
+        State(ids.ATLASES, "data"),
+        State(ids.CATEGORIES, "data"),
+        prevent_initial_call=True,
+    )
+
+
+def _find_defaults(view: View) -> Fields:
+    made = view.default.manifest
+    return {
+        "layer": made.default_layer,
+        "metric": made.default_metric,
+        "order": next(iter(ORDERS)),
+        "of": "",
+        "show": [NETWORK],
+        "block": "",
+        "pair": "",
+        "format": "csv",
+    }
+
+
+PAGE = Page(path=KEY, name="Matrix", defaults=_find_defaults, layout=layout, register=register)

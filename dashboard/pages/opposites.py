@@ -1,0 +1,527 @@
+"""Opposites: what the network draws when it is to draw all that a category is not, and two other readings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash.development.base_component import Component
+from plotly.graph_objects import Figure
+
+from analysis.atlas import DRAWN, OPPOSITE
+from analysis.categories import Group, find_group, load_categories
+from analysis.opposites import READINGS, Opposite, Summary, find_opposites, summarise_opposites
+from dashboard import ids
+from dashboard.data import AtlasView, View
+from dashboard.figures.opposites import draw_arrows
+from dashboard.figures.style import draw_message, list_groups
+from dashboard.images import picture_address
+from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
+from dashboard.parts import aria, lay_card, lay_group, lay_hover_graph, lay_note, lay_word_picker, register_hover
+from inputgen.errors import UserError
+
+KEY = "opposites"
+EVERY = "all"
+READING_NAMES = {"minimised": "Drawn", "farthest": "Farthest", "opposed": "Most opposed"}
+READING_NOTES = {
+    "minimised": "the logit made as low as it goes",
+    "farthest": "by distance in the space",
+    "opposed": "by direction from the mean of all",
+}
+EXAMPLES = ("green snake", "tabby", "goldfish", "grand piano", "airliner", "broccoli", "snake")
+SHOWN = 48  # opposites on a page of the gallery
+FIRST = 12  # commuting pairs that are seen at once
+
+_FINDING = Lock()  # a page asks several times at once; they are found once
+
+
+@dataclass(frozen=True)
+class Found:
+    """All opposites of an atlas.
+
+    Attributes
+    ----------
+    opposites : dict of int to Opposite
+        By class.
+    summaries : dict of str to Summary
+        By reading; those readings that the atlas has.
+    """
+
+    opposites: Mapping[int, Opposite]
+    summaries: Mapping[str, Summary]
+
+    def read(self, reading: str) -> dict[int, int]:
+        """Give, by class, the class that is its opposite in one reading."""
+        return {index: one.classes[reading] for index, one in self.opposites.items() if reading in one.classes}
+
+    def find_pairs(self, reading: str) -> list[tuple[int, int]]:
+        """Find the classes that are each other's opposite, the most opposite first."""
+        found = self.read(reading)
+        pairs = [(one, other) for one, other in found.items() if one < other and found.get(other) == one]
+        return sorted(pairs, key=lambda pair: self._rank(reading, pair))
+
+    def _rank(self, reading: str, pair: tuple[int, int]) -> float:
+        one, other = (self.opposites[index] for index in pair)
+        if reading == "minimised":
+            return (one.logit or 0.0) + (other.logit or 0.0)
+        return -one.distance if reading == "farthest" else one.cosine
+
+
+def find_all(atlas: AtlasView) -> Found:
+    """Find all opposites of an atlas; `UserError` where it has but one class."""
+    with _FINDING:
+        return _find_all(atlas)
+
+
+@lru_cache(maxsize=8)
+def _find_all(atlas: AtlasView) -> Found:
+    drawn = atlas.atlas.pictures_of(OPPOSITE) if OPPOSITE in atlas.manifest.kinds else None
+    opposites = find_opposites(atlas.space(atlas.manifest.default_layer), drawn)
+    return Found(
+        opposites={one.index: one for one in opposites},
+        summaries={summary.reading: summary for summary in summarise_opposites(opposites)},
+    )
+
+
+def layout(view: View, fields: Fields) -> html.Div:
+    """Lay the page out; what it shows is filled in by the callbacks."""
+    atlas = take_atlas(view, fields["atlas"])
+    groups = list_groups([category.super_group for category in view.categories])
+    word = lay_word_picker(
+        view,
+        KEY,
+        "class",
+        fields["class"],
+        label="A category, or a word such as snake",
+        className="kin-search",
+    )
+    group = dmc.Select(
+        id=ids.field(KEY, "group"),
+        data=[{"value": EVERY, "label": "all super-groups"}, *({"value": one, "label": one} for one in groups)],
+        value=choose(fields["group"], [EVERY, *groups], EVERY),
+        label="Whose opposites",
+        allowDeselect=False,
+        maxDropdownHeight=420,
+        className="kin-layer",
+    )
+    reading = html.Div(
+        [
+            html.Span("What opposite means", id=ids.READING_LABEL, className="kin-label"),
+            dmc.SegmentedControl(
+                id=ids.field(KEY, "reading"),
+                data=[{"value": each, "label": READING_NAMES[each]} for each in READINGS],
+                value=choose(fields["reading"], READINGS, _first_reading(atlas)),
+                className="kin-readings",
+                **aria(labelledby=ids.READING_LABEL),
+            ),
+        ]
+    )
+    stage = lay_hover_graph(
+        ids.OPPOSITES_GRAPH,
+        ids.OPPOSITES_HOVER,
+        figure=draw_message("", scheme="light"),
+        label="Map with an arrow from each category to its opposite; the search above chooses by keyboard",
+        config={
+            "displaylogo": False,
+            "scrollZoom": True,
+            "modeBarButtons": [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
+        },
+    )
+    return html.Div(
+        [
+            html.P(_introduce(atlas), className="kin-intro"),
+            html.Section(
+                [
+                    html.H2("One category"),
+                    html.Div([word, html.Div(_list_examples(view, atlas), className="kin-examples")]),
+                    html.Div(id=ids.OPPOSITES_ONE, **aria(live="polite")),
+                ],
+                className="kin-card",
+            ),
+            html.Section(
+                [
+                    html.H2("All categories"),
+                    html.Div([reading, group], className="kin-controls"),
+                    html.P(id=ids.OPPOSITES_CAPTION, className="kin-note"),
+                    stage,
+                ],
+                className="kin-card kin-arrows",
+            ),
+            html.Div(
+                [
+                    html.Section(id=ids.OPPOSITES_COUNTS, className="kin-card"),
+                    html.Section(id=ids.OPPOSITES_PAIRS, className="kin-card"),
+                ],
+                className="kin-columns",
+            ),
+            html.Section(
+                [
+                    html.H2("Gallery"),
+                    html.P(id=ids.OPPOSITES_TELLS, className="kin-note"),
+                    html.Div(id=ids.OPPOSITES_GALLERY, className="kin-tiles"),
+                    dmc.Pagination(
+                        id=ids.field(KEY, "page"),
+                        total=1,
+                        value=fields["page"],
+                        withControls=False,  # they would be buttons without names
+                        size="sm",
+                        className="kin-pages",
+                    ),
+                ],
+                className="kin-card",
+            ),
+        ],
+        className="kin-article",
+    )
+
+
+def register(app: Dash, view: View) -> None:
+    """Register the page's callbacks."""
+    atlas, named = Input(atlas_field(), "value"), Input(ids.field(KEY, "class"), "value")
+    reading, group = (Input(ids.field(KEY, name), "value") for name in ("reading", "group"))
+    add_clientside: Any = app.clientside_callback
+    add_clientside(
+        ClientsideFunction("kinscape", "pickOpposite"),
+        Output(ids.field(KEY, "class"), "value"),
+        Input(ids.OPPOSITES_GRAPH, "clickData"),
+        State(ids.CATEGORIES, "data"),
+        prevent_initial_call=True,
+    )
+    register_hover(app, ids.OPPOSITES_GRAPH, ids.OPPOSITES_HOVER)
+    app.callback(Output(ids.OPPOSITES_ONE, "children"), atlas, named, reading, group)(
+        lambda *asked: show_one(view, *asked)
+    )
+    app.callback(
+        Output(ids.OPPOSITES_GRAPH, "figure"),
+        Output(ids.OPPOSITES_CAPTION, "children"),
+        atlas,
+        named,
+        reading,
+        group,
+        Input(ids.SCHEME, "data"),
+    )(lambda *asked: show_arrows(view, *asked))
+    app.callback(Output(ids.OPPOSITES_COUNTS, "children"), atlas)(lambda key: show_counts(view, key))
+    app.callback(Output(ids.OPPOSITES_PAIRS, "children"), atlas, reading, group)(lambda *asked: show_pairs(view, *asked))
+    app.callback(
+        Output(ids.OPPOSITES_GALLERY, "children"),
+        Output(ids.OPPOSITES_TELLS, "children"),
+        Output(ids.field(KEY, "page"), "total"),
+        atlas,
+        group,
+        Input(ids.field(KEY, "page"), "value"),
+    )(lambda *asked: show_gallery(view, *asked))
+
+
+def show_one(view: View, key: Any, named: Any, reading: Any, group: Any) -> Component:
+    """Show the opposites of one category in all readings, or those of a group in a table."""
+    atlas = take_atlas(view, key)
+    try:
+        found, word = find_all(atlas), find_group(str(named or ""))
+    except UserError as error:
+        return lay_note(str(error))
+    members = [index for index in word.indices if index in found.opposites]
+    if not members:
+        return lay_note(f"This atlas does not cover {word.word}.")
+    kept = {"reading": reading, "group": None if group == EVERY else group}
+    if len(members) > 1:
+        return _lay_table(view, atlas, found, word, members, kept)
+    return _lay_one(view, atlas, found, members[0], kept)
+
+
+def show_arrows(view: View, key: Any, named: Any, reading: Any, group: Any, scheme: Any) -> tuple[Figure, str]:
+    """Draw the map with its arrows, and tell what they are."""
+    atlas, scheme = take_atlas(view, key), choose(scheme, ("light", "dark"), "light")
+    layer = atlas.manifest.default_layer
+    try:
+        found, drawn = find_all(atlas), atlas.map(layer)
+    except UserError as error:
+        return draw_message("no map", scheme=scheme), str(error)
+    reading = choose(reading, READINGS, _first_reading(atlas))
+    if reading not in found.summaries:
+        return draw_message("no opposites are drawn here", scheme=scheme), _tell_undrawn(atlas)
+    shown = [group] if group in atlas.groups else []
+    chosen = _find_chosen(found, named)
+    figure = draw_arrows(
+        drawn.positions,
+        atlas.index,
+        atlas.groups,
+        found.read(reading),
+        scheme=scheme,
+        names={index: category.name for index, category in atlas.categories.items()},
+        revision=f"{atlas.key} {layer}",
+        shown=shown,
+        chosen=chosen,
+    )
+    told = f"{READING_NAMES[reading]}: {READINGS[reading]}."
+    if chosen is None:
+        return figure, f"{told} Click a point to bring its arrows out."
+    towards = sum(opposite == chosen for opposite in found.read(reading).values())
+    name = atlas.categories[chosen].name
+    leads = "none leads" if not towards else f"{towards:,} {'leads' if towards == 1 else 'lead'}"
+    return figure, f"{told} The strong arrow leads from {name} to its opposite; {leads} to {name}, dotted."
+
+
+def show_counts(view: View, key: Any) -> list[Component]:
+    """Tabulate how often opposites commute, and how far what is said of them holds."""
+    try:
+        summaries = list(find_all(take_atlas(view, key)).summaries.values())
+    except UserError as error:
+        return [lay_note(str(error))]
+    rows = [
+        ("each other's opposite", [_lay_share(one.commuting, one.classes, None) for one in summaries]),
+        ("different classes are an opposite", [html.Span(f"{one.different:,}") for one in summaries]),
+        *(
+            (claims[0].text, [_lay_share(claim.holds, claim.classes, claim.base) for claim in claims])
+            for claims in zip(*(one.claims for one in summaries), strict=True)
+        ),
+    ]
+    head = [html.Th(), *(html.Th(READING_NAMES[one.reading], scope="col") for one in summaries)]
+    body = [html.Tr([html.Th(name, scope="row"), *map(html.Td, cells)]) for name, cells in rows]
+    return [
+        html.H2("How often"),
+        html.P(
+            "blbadger's article, from which Kinscape started, tells of a few classes of another network that opposites "
+            "hardly ever commute, and what a dog's, a snake's and a bird's are. Here all are counted; the stroke in a "
+            "bar is what the same would be of all categories.",
+            className="kin-note",
+        ),
+        html.Div(html.Table([html.Thead(html.Tr(head)), html.Tbody(body)], className="kin-table"), className="kin-scroll"),
+    ]
+
+
+def show_pairs(view: View, key: Any, reading: Any, group: Any) -> list[Component]:
+    """List the categories that are each other's opposite."""
+    atlas = take_atlas(view, key)
+    heading = html.H2("Pairs that commute")
+    try:
+        found = find_all(atlas)
+    except UserError as error:
+        return [heading, lay_note(str(error))]
+    reading = choose(reading, READINGS, _first_reading(atlas))
+    if reading not in found.summaries:
+        return [heading, lay_note(_tell_undrawn(atlas))]
+    pairs = found.find_pairs(reading)
+    if group in atlas.groups:
+        pairs = [pair for pair in pairs if group in [atlas.categories[index].super_group for index in pair]]
+    if not pairs:
+        return [heading, lay_note("No two of these categories are each other's opposite.")]
+    counted = "1 pair is" if len(pairs) == 1 else f"{len(pairs):,} pairs are"
+    told = f"{counted} each other's opposite ({READING_NAMES[reading].lower()}: {READING_NOTES[reading]})."
+    laid = [_lay_pair(view, atlas, pair, reading) for pair in pairs]
+    rest = [
+        html.Details(
+            [html.Summary(f"{len(laid) - FIRST:,} more"), html.Div(laid[FIRST:], className="kin-pairs")],
+            className="kin-more",
+        )
+    ]
+    return [
+        heading,
+        html.P(told, className="kin-note"),
+        html.Div(laid[:FIRST], className="kin-pairs"),
+        *(rest if len(laid) > FIRST else []),
+    ]
+
+
+def show_gallery(view: View, key: Any, group: Any, page: Any) -> tuple[list[Component], str, int]:
+    """Show a page of the drawn opposites, tell what they are, and count the pages."""
+    atlas = take_atlas(view, key)
+    try:
+        found = find_all(atlas)
+    except UserError as error:
+        return [], str(error), 1
+    if OPPOSITE not in atlas.manifest.kinds:
+        return [], _tell_undrawn(atlas), 1
+    wanted = [
+        index
+        for index, category in atlas.categories.items()
+        if group not in atlas.groups or category.super_group == group
+    ]
+    pages = -(-len(wanted) // SHOWN)
+    at = min(max(page if isinstance(page, int) else 1, 1), pages)
+    tiles = [
+        lay_card(
+            view,
+            atlas,
+            index,
+            f"taken for {_name_class(found.opposites[index].classes['minimised'])}",
+            kind=OPPOSITE,
+            href=_write(view, atlas, _name_class(index), {"group": group if group in atlas.groups else None}),
+        )
+        for index in wanted[(at - 1) * SHOWN : at * SHOWN]
+    ]
+    whose = f"the {len(wanted):,} {group}" if group in atlas.groups else f"all {len(wanted):,} categories"
+    return tiles, f"The opposites of {whose}: each the picture in which there is least of its category.", pages
+
+
+def _lay_one(view: View, atlas: AtlasView, found: Found, index: int, kept: Fields) -> html.Div:
+    one, name = found.opposites[index], atlas.categories[index].name
+    drawings = [_lay_drawing(atlas, index, "class", name, atlas.categories[index].super_group)]
+    if "minimised" in one.classes:
+        judged = [f"{judge} sees {_name_class(seen)}" for judge, seen in one.judges.items()]
+        told = f"taken for {_name_class(one.classes['minimised'])}, {one.probability:.0%}"
+        drawings += [
+            html.Span("\u2192", className="kin-arrow", **aria(hidden="true")),
+            _lay_drawing(atlas, index, OPPOSITE, f"the opposite of {name}", told, *judged),
+        ]
+    measured = {"farthest": f"distance {one.distance:.4g}", "opposed": f"cosine {one.cosine:.2f}"}
+    if one.logit is not None:
+        measured["minimised"] = f"logit {one.logit:.1f}"
+    tiles = [
+        html.Div(
+            [
+                html.H3(READING_NAMES[reading]),
+                html.P(READING_NOTES[reading], className="kin-about"),
+                _lay_reading(view, atlas, found, index, reading, measured[reading], kept),
+            ]
+        )
+        for reading in one.classes
+    ]
+    note = None if "minimised" in one.classes else html.P(_tell_undrawn(atlas), className="kin-note")
+    return html.Div(
+        [
+            html.Div(drawings, className="kin-drawings"),
+            html.Div(
+                [
+                    html.P(f"Three readings of what is opposite to {name}:" if note is None else None),
+                    html.Div(tiles, className="kin-three"),
+                    note,
+                ]
+            ),
+        ],
+        className="kin-one",
+    )
+
+
+def _lay_reading(
+    view: View, atlas: AtlasView, found: Found, index: int, reading: str, measured: str, kept: Fields
+) -> Component:
+    opposite = found.opposites[index].classes[reading]
+    if opposite not in found.opposites:
+        return html.P([html.Span(_name_class(opposite), className="kin-name"), f" ({measured}); not in this atlas"])
+    back = found.read(reading)[opposite]
+    told = "and back: they commute" if back == index else f"whose own is {_name_class(back)}"
+    href = _write(view, atlas, _name_class(opposite), kept)
+    return lay_card(view, atlas, opposite, measured, told, href=href)
+
+
+def _lay_drawing(atlas: AtlasView, index: int, kind: str, name: str, *notes: str) -> html.Div:
+    address = picture_address(atlas, index, kind=kind)
+    shows = f"What {atlas.manifest.network} drew for {name}"
+    return html.Div(
+        [
+            html.Img(src=address, alt=shows, className="kin-shot") if address else None,
+            html.Span(name, className="kin-name"),
+            *(html.Span(note, className="kin-about") for note in notes),
+        ],
+        className="kin-drawing",
+    )
+
+
+def _lay_table(
+    view: View, atlas: AtlasView, found: Found, word: Group, members: Sequence[int], kept: Fields
+) -> html.Div:
+    readings = list(found.summaries)
+
+    def lay(index: int, kind: str = "class") -> html.Span:
+        address = picture_address(atlas, index, kind=kind)
+        picture = html.Img(src=address, alt="", className="kin-thumb") if address else None
+        return html.Span([picture, _name_class(index)], className="kin-entry")
+
+    rows = []
+    for index in members:
+        name = atlas.categories[index].name
+        one = found.opposites[index]
+        cells = [html.Td(lay(one.classes[reading])) for reading in readings]
+        rows.append(html.Tr([html.Th(dcc.Link(lay(index), href=_write(view, atlas, name, kept)), scope="row"), *cells]))
+    head = [html.Th(word.word, scope="col"), *(html.Th(READING_NAMES[reading], scope="col") for reading in readings)]
+    return html.Div(
+        [
+            html.P(f"{len(members):,} categories: {word.definition}.", className="kin-note"),
+            html.Div(
+                html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className="kin-table"),
+                className="kin-scroll kin-long",
+                tabIndex=0,
+                role="region",
+                **aria(label=f"Opposites of {word.word}"),
+            ),
+        ]
+    )
+
+
+def _lay_pair(view: View, atlas: AtlasView, pair: tuple[int, int], reading: str) -> dcc.Link:
+    names = [atlas.categories[index].name for index in pair]
+    pictures = [picture_address(atlas, index) for index in pair]
+    parts = [html.Img(src=address, alt="", className="kin-thumb") for address in pictures if address]
+    told = [html.Span(names[0], className="kin-name"), html.Span(names[1], className="kin-name")]
+    return dcc.Link(
+        [html.Span(parts, className="kin-both"), html.Span(told, className="kin-told")],
+        href=_write(view, atlas, names[0], {"reading": reading}),
+        className="kin-pair",
+    )
+
+
+def _lay_share(holds: int, classes: int, base: float | None) -> html.Div:
+    share = holds / classes if classes else 0.0
+    told = f"{holds:,} of {classes:,}" + ("" if base is None else f", {share:.0%}; of all {base:.0%}")
+    stroke = [] if base is None else [html.I(style={"left": f"{base:.1%}"})]
+    bar = html.Div([html.Span(style={"width": f"{share:.1%}"}), *stroke], className="kin-share", **aria(hidden="true"))
+    return html.Div([told, bar])
+
+
+def _list_examples(view: View, atlas: AtlasView) -> list[Any]:
+    there = [word for word in EXAMPLES if set(find_group(word).indices) & set(atlas.categories)]
+    return [
+        dcc.Link(word, href=write_address(view, KEY, atlas=atlas.key, **{"class": word}), className="kin-example")
+        for word in there
+    ]
+
+
+def _introduce(atlas: AtlasView) -> str:
+    made = (
+        "Below is every category with the picture that the network drew when it was told to make its logit as low as "
+        "it goes, and nothing else."
+        if OPPOSITE in atlas.manifest.kinds
+        else "Opposite can be read in several ways; those that this atlas can tell stand side by side."
+    )
+    return f"What is the opposite of a snake? {made} Choose a category, or follow the arrows from one to another."
+
+
+def _tell_undrawn(atlas: AtlasView) -> str:
+    if atlas.manifest.source != DRAWN:
+        return "This atlas is of photographs: no opposites are drawn. The other readings need none."
+    return (
+        "No opposites are drawn in this atlas (kinscape build --kinds opposite draws them). The other readings need none."
+    )
+
+
+def _name_class(index: int) -> str:
+    return load_categories()[index].name
+
+
+def _first_reading(atlas: AtlasView) -> str:
+    return "minimised" if OPPOSITE in atlas.manifest.kinds else "farthest"
+
+
+def _find_chosen(found: Found, named: Any) -> int | None:
+    try:
+        members = find_group(str(named or "")).indices
+    except UserError:
+        return None
+    return members[0] if len(members) == 1 and members[0] in found.opposites else None
+
+
+def _write(view: View, atlas: AtlasView, name: str, kept: Fields) -> str:
+    return write_address(view, KEY, atlas=atlas.key, **{"class": name, **kept})
+
+
+def _find_defaults(view: View) -> Fields:
+    named = next((word for word in EXAMPLES if set(find_group(word).indices) <= view.covered), view.categories[0].name)
+    return {"class": named, "reading": _first_reading(view.default), "group": EVERY, "page": 1}
+
+
+PAGE = Page(path=KEY, name="Opposites", defaults=_find_defaults, layout=layout, register=register)
