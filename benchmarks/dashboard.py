@@ -12,8 +12,12 @@ from __future__ import annotations
 
 import http.client
 import random
+import re
 import shutil
+import signal
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -29,14 +33,15 @@ import torch
 import typer
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
-from analysis.atlas import load_atlas
 from benchmarks.timing import describe_processor
-from dashboard.app import PAGES, create_app
-from dashboard.serve import find_address, open_server
+from dashboard.app import PAGES
+from dashboard.serve import serve
 from inputgen.errors import UserError
 from kinscape import run_command
 
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+OURS = ("-u", "-m", "kinscape", "serve", "--port", "0")
+BARE = ("-c", "from benchmarks.dashboard import serve_bare_page; serve_bare_page()")
 POINTS = 1000
 POINT = ".scatterlayer .point"
 PERCENTILES = (50, 90, 99)
@@ -69,7 +74,7 @@ def main(
     path = shutil.which("chromium")
     if path is None:
         raise UserError("chromium is needed on the PATH; install it: apt-get install chromium")
-    with run(create_app([load_atlas()])) as ours, run(make_bare_page()) as bare, sync_playwright() as playwright:
+    with start(OURS) as ours, start(BARE) as bare, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
         print(f"On {describe_processor(torch.device('cpu'))}.\n")
         first = [(time_first_view(browser, ours), time_first_view(browser, bare)) for _ in range(rounds + 1)][1:]
@@ -89,12 +94,24 @@ def main(
 
 
 @contextmanager
-def run(app: dash.Dash) -> Iterator[str]:
-    """Serve an app from a thread as long as the context lasts, and give its address."""
-    server = open_server(app, port=0)
-    threading.Thread(target=server.run, daemon=True).start()
-    yield find_address(server)
-    server.close()
+def start(command: Sequence[str]) -> Iterator[str]:
+    """Serve from a process of its own as long as the context lasts, and give the address that it prints."""
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        found = re.search(r"http://\S+", said)
+        if found is None:
+            process.terminate()
+            raise UserError(f"no dashboard was served: {said.strip()}")
+        try:
+            yield found[0]
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def serve_bare_page() -> None:
+    """Serve the bare page until the process is interrupted."""
+    serve(make_bare_page(), port=0, announce=lambda address: print(address, flush=True))
 
 
 def make_bare_page() -> dash.Dash:

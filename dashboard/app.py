@@ -14,12 +14,12 @@ from dashboard import jobs as job_files
 from dashboard.data import View
 from dashboard.jobs import Jobs
 from dashboard.page import Page, atlas_field, find_defaults, read_fields
-from dashboard.pages import closer, opposites
+from dashboard.pages import closer, matrix, neighbours, opposites
 from dashboard.pages import map as map_page
 from dashboard.parts import aria, lay_note, tell_atlas, tell_category
 
 TITLE = "Kinscape"
-PAGES: tuple[Page, ...] = (map_page.PAGE, closer.PAGE, opposites.PAGE)
+PAGES: tuple[Page, ...] = (map_page.PAGE, closer.PAGE, opposites.PAGE, neighbours.PAGE, matrix.PAGE)
 """In the order of the navigation; the first is shown where an address names none."""
 
 THEME = {

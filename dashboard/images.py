@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+
 from flask import Flask, Response, abort, send_file
+from PIL import Image
 
 from dashboard.data import AtlasView, View
 
 PICTURES = "/pictures"
 FOREVER = 365 * 24 * 3600  # seconds
+SMALL = 96  # px, the side of a small picture: two for each pixel of a list's on a fine screen
+SMALL_KEPT = 4000  # small pictures, of some 3 kB each
+QUALITY = 75
 
 
 def picture_base(atlas: AtlasView, *, kind: str = "class") -> str | None:
@@ -17,12 +25,14 @@ def picture_base(atlas: AtlasView, *, kind: str = "class") -> str | None:
     """
     if not any(there == kind for there, _ in atlas.pictures):
         return None
-    return f"{atlas.prefix}{PICTURES[1:]}/{atlas.key}/{atlas.version}/{kind}/"
+    return _begin(atlas, kind)
 
 
-def picture_address(atlas: AtlasView, index: int, *, kind: str = "class") -> str | None:
-    """Give the address of a category's picture; None where there is none."""
-    return f"{picture_base(atlas, kind=kind)}{index}.webp" if (kind, index) in atlas.pictures else None
+def picture_address(atlas: AtlasView, index: int, *, kind: str = "class", small: bool = False) -> str | None:
+    """Give the address of a category's picture, of its full size or small; None where there is none."""
+    if (kind, index) not in atlas.pictures:
+        return None
+    return f"{_begin(atlas, kind)}{'small/' if small else ''}{index}.webp"
 
 
 def register(server: Flask, view: View) -> None:
@@ -32,12 +42,13 @@ def register(server: Flask, view: View) -> None:
     part of it becomes part of a path.
     """
 
-    def send_picture(key: str, version: str, kind: str, index: int) -> Response:
+    def send_picture(key: str, version: str, kind: str, index: int, small: bool = False) -> Response:
         atlas = view.atlases.get(key)
         path = atlas.pictures.get((kind, index)) if atlas and version == atlas.version else None
         if path is None or not path.is_file():
             abort(404)
-        response = send_file(path, mimetype="image/webp", max_age=FOREVER)
+        sent = BytesIO(_shrink(path, version)) if small else path
+        response = send_file(sent, mimetype="image/webp", max_age=FOREVER)
         response.cache_control.public = True
         response.cache_control.immutable = True
         return response
@@ -46,6 +57,22 @@ def register(server: Flask, view: View) -> None:
         # Without this the address would be taken for a page.
         abort(404)
 
-    server.add_url_rule(f"{PICTURES}/<path:key>/<version>/<kind>/<int:index>.webp", "picture", send_picture)
+    rule = f"{PICTURES}/<path:key>/<version>/<kind>/"
+    server.add_url_rule(f"{rule}<int:index>.webp", "picture", send_picture)
+    server.add_url_rule(f"{rule}small/<int:index>.webp", "picture", send_picture, defaults={"small": True})
     for rule in (f"{PICTURES}/", f"{PICTURES}/<path:rest>"):
         server.add_url_rule(rule, "no-picture", refuse)
+
+
+def _begin(atlas: AtlasView, kind: str) -> str:
+    return f"{atlas.prefix}{PICTURES[1:]}/{atlas.key}/{atlas.version}/{kind}/"
+
+
+@lru_cache(SMALL_KEPT)
+def _shrink(path: Path, version: str) -> bytes:  # noqa: ARG001
+    """Make a small picture; the version only tells one drawing at a path from another."""
+    with Image.open(path) as picture:
+        picture.thumbnail((SMALL, SMALL))
+        written = BytesIO()
+        picture.save(written, "WEBP", quality=QUALITY)
+    return written.getvalue()

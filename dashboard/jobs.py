@@ -145,7 +145,12 @@ class Jobs:
         self.folder = folder
         self.redis = redis
         self.huey = _open_queue(folder, redis)
-        self._task = self.huey.task(name=_TASK)(run or _refuse)
+        work = run or _refuse
+
+        def do(id: str) -> None:  # of this module on both sides: a task is known by its module and name
+            work(id)
+
+        self._task = self.huey.task(name=_TASK)(do)
         self._lock = Lock()
         self._known: dict[str, Job] = {}
 

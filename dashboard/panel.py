@@ -1,42 +1,112 @@
-"""The side panel: a pinned category, its picture, and what is truly nearest to it."""
+"""The side panel: a pinned category and what is truly nearest to it, or those that were chosen together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 from dash import dcc, html
 
 from analysis.categories import Category, load_categories
+from analysis.neighbours import Neighbour
+from analysis.ordering import order_by_likeness
 from dashboard.data import COUNT, AtlasView, Pin, View
+from dashboard.downloads import FORMATS
+from dashboard.figures.map import draw_distances
 from dashboard.images import picture_address
+from dashboard.page import write_address
 from dashboard.parts import aria, lay_group, lay_note, lay_symbol
-from dashboard.state import MapState, write_state
+from dashboard.state import MOST_CHOSEN, MapState, write_state
+
+DOWNLOADS = "downloads/map"
 
 
 def lay_panel(view: View, state: MapState, pin: Pin | None) -> html.Div:
     """Lay out the panel of a state, with a pinned category or without."""
     atlas = view.atlases[state.atlas]
     if pin is None:
-        return _lay_empty(atlas, state)
+        return lay_chosen(view, state) if state.chosen and state.index is None else _lay_empty(atlas, state)
     category = pin.category
     others = [word for word in category.words if word != category.name]
     unpinned = write_state(view, replace(state, index=None))
+    back = f"\u2190 {len(state.chosen)} chosen categories" if state.chosen else ""
     return html.Div(
         [
+            dcc.Link(back, href=unpinned, className="kin-back") if back else None,
             dcc.Link("\u00d7", href=unpinned, title="Unpin this category", className="kin-unpin"),
             _lay_picture(atlas, category),
             html.H2(category.name),
             html.P(", ".join(others), className="kin-words") if others else None,
             html.P([lay_group(category.super_group), html.Code(category.wnid)], className="kin-facts"),
             html.P(category.definition),
+            _lay_shortcuts(view, atlas, pin),
+            *_lay_opposite(view, atlas, category),
             html.H3("Nearest categories"),
             html.P(_tell_distances(atlas, state, pin), className="kin-note"),
-            html.Ol(
-                [_lay_neighbour(view, state, pin, place) for place in range(len(pin.neighbours))],
-                className="kin-nearest",
-            ),
+            _lay_neighbours(view, state, pin.neighbours, pin.ranks),
+            *([html.H3("Farthest categories"), _lay_neighbours(view, state, pin.farthest)] if pin.farthest else []),
         ]
     )
+
+
+def lay_chosen(view: View, state: MapState) -> html.Div:
+    """Lay out the gallery of those that were chosen together, and the distances between them."""
+    atlas, count = view.atlases[state.atlas], len(state.chosen)
+    closed = write_state(view, replace(state, chosen=()))
+    most = f" An address holds no more than {MOST_CHOSEN}." if count == MOST_CHOSEN else ""
+    return html.Div(
+        [
+            dcc.Link("\u00d7", href=closed, title="Let go of these categories", className="kin-unpin"),
+            html.H2(f"{count} chosen" if count > 1 else "1 chosen"),
+            html.P(f"Click one to pin it; closing it brings you back here.{most}", className="kin-note"),
+            *(_lay_matrix(view, atlas, state) if count > 1 else []),
+            html.Ul([_lay_chosen_one(view, atlas, state, index) for index in state.chosen], className="kin-gallery"),
+        ]
+    )
+
+
+def order_chosen(atlas: AtlasView, state: MapState) -> tuple[list[int], Any]:
+    """Give the chosen classes so that alike ones stand together, and their true distances in that order."""
+    matrix = atlas.distances(state.layer)
+    row = {index: place for place, index in enumerate(atlas.index.tolist())}
+    rows = np.array([row[index] for index in state.chosen])
+    rows = rows[order_by_likeness(matrix.values[np.ix_(rows, rows)])]
+    return atlas.index[rows].tolist(), matrix.values[np.ix_(rows, rows)]
+
+
+def _lay_matrix(view: View, atlas: AtlasView, state: MapState) -> list[Any]:
+    order, values = order_chosen(atlas, state)
+    names = [atlas.categories[index].name for index in order]
+    apart = values[np.triu_indices(len(order), 1)]
+    asked = {"atlas": state.atlas, "layer": state.layer, "chosen": ".".join(map(str, state.chosen))}
+    links = [
+        html.A(name, href=write_address(view, DOWNLOADS, **asked, format=form), download="")
+        for form, name in FORMATS.items()
+    ]
+    graph = dcc.Graph(
+        figure=draw_distances(values, names, scheme=state.scheme), config={"displayModeBar": False}, responsive=True
+    )
+    return [
+        html.H3("Their distances"),
+        html.P(
+            f"{atlas.manifest.default_metric} in {state.layer}, from {apart.min():.3g} to {apart.max():.3g}; alike ones "
+            "stand together.",
+            className="kin-note",
+        ),
+        html.Div(
+            graph, className="kin-matrix", role="img", **aria(label=f"Distances between {len(order)} categories")
+        ),
+        html.P(["Download: ", *links], className="kin-note kin-links"),
+    ]
+
+
+def _lay_chosen_one(view: View, atlas: AtlasView, state: MapState, index: int) -> html.Li:
+    category, address = atlas.categories[index], picture_address(atlas, index)
+    shown = html.Img(src=address, alt="", loading="lazy") if address else None
+    name = html.Span([lay_symbol(category.super_group, **aria(hidden="true")), category.name], className="kin-group")
+    return html.Li(dcc.Link([shown, name], href=write_state(view, replace(state, index=index)), title=category.name))
 
 
 def _lay_empty(atlas: AtlasView, state: MapState) -> html.Div:
@@ -45,26 +115,62 @@ def _lay_empty(atlas: AtlasView, state: MapState) -> html.Div:
     if state.unknown:
         return lay_note(f"No category is called \u201c{state.unknown}\u201d. Search for one above the map.")
     picture = "its picture and " if atlas.pictures else ""
+    several = " Draw a loop or a box around several to see them together." if state.dimensions == "2" else ""
     return html.Div(
         [
             html.Div(className="kin-target", **aria(hidden="true")),
             html.H2("Nothing pinned yet"),
-            html.P(f"Click a point, or search for a category, to see {picture}the {COUNT} nearest to it."),
+            html.P(f"Click a point, or search for a category, to see {picture}the {COUNT} nearest to it.{several}"),
         ],
         className="kin-empty",
     )
 
 
-def _lay_neighbour(view: View, state: MapState, pin: Pin, place: int) -> html.Li:
+def _lay_shortcuts(view: View, atlas: AtlasView, pin: Pin) -> html.P:
+    """Lay out what may be asked next: whether the map is right, where it seems wrong, and a drawing."""
+    name, key = pin.category.name, atlas.key
+    links = [dcc.Link("Draw it", href=write_address(view, "draw", atlas=key, expression=name))]
+    near = [neighbour.index for neighbour in pin.neighbours]
+    if len(near) > 1:
+        b, c = (atlas.categories[index].name for index in (near[0], (*pin.strangers, near[1])[0]))
+        closer = write_address(view, "closer", atlas=key, a=name, b=b, c=c)
+        links.insert(0, dcc.Link(f"Closer to {b} or to {c}?", href=closer))
+    return html.P(links, className="kin-shortcuts")
+
+
+def _lay_opposite(view: View, atlas: AtlasView, category: Category) -> list[Any]:
+    taken = atlas.opposites.get(category.index)
+    if taken is None:
+        return []
+    address = picture_address(atlas, category.index, kind="opposite")
+    shows = f"The opposite of {category.name} that {atlas.manifest.network} drew"
+    told = html.Span(
+        ["What drives the network away from it is taken for ", html.Strong(load_categories()[taken].name), "."],
+        className="kin-told",
+    )
+    parts = [html.Img(src=address, alt=shows, className="kin-thumb") if address else None, told]
+    href = write_address(view, "opposites", atlas=atlas.key, **{"class": category.name})
+    return [html.H3("Opposite"), html.Div(dcc.Link(parts, href=href), className="kin-nearest")]
+
+
+def _lay_neighbours(
+    view: View, state: MapState, neighbours: Sequence[Neighbour], ranks: Sequence[int] = ()
+) -> html.Ol:
+    farthest = max((neighbour.distance for neighbour in neighbours), default=0.0)
+    rows = [
+        _lay_neighbour(view, state, neighbour, rank, neighbour.distance / farthest if farthest else 0.0)
+        for neighbour, rank in zip(neighbours, ranks or [0] * len(neighbours), strict=True)
+    ]
+    return html.Ol(rows, className="kin-nearest")
+
+
+def _lay_neighbour(view: View, state: MapState, neighbour: Neighbour, rank: int, share: float) -> html.Li:
     atlas = view.atlases[state.atlas]
-    neighbour, rank = pin.neighbours[place], pin.ranks[place]
     category = atlas.categories[neighbour.index]
     address = picture_address(atlas, category.index)
-    farthest = pin.neighbours[-1].distance
-    share = neighbour.distance / farthest if farthest else 0.0
     group = category.super_group
     symbol = lay_symbol(group, title=group, role="img", **aria(label=group))
-    astray = html.Span(f"only no. {rank} on the map", className="kin-astray") if rank > len(pin.neighbours) else None
+    astray = html.Span(f"only no. {rank} on the map", className="kin-astray") if rank > count else None
     bar = html.Span(html.Span(style={"width": f"{share:.1%}"}), className="kin-bar", **aria(hidden="true"))
     parts = [
         html.Img(src=address, alt="", className="kin-thumb") if address else None,

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from dashboard.data import AtlasView, View
 from dashboard.drawing import draw
 from dashboard.jobs import CANCELLED, DONE, FAILED, RUNNING, UPLOAD, Jobs, JobStatus
+from dashboard.morphing import morph
+from dashboard.placing import place
 from inputgen.errors import UserError
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ class Work:
         return path if path.is_file() else None
 
 
-KINDS: Mapping[str, Callable[[Work], None]] = {"draw": draw}
+KINDS: Mapping[str, Callable[[Work], None]] = {"draw": draw, "morph": morph, "place": place}
 """The kinds of jobs: what each does with its work."""
 
 
@@ -293,7 +295,7 @@ def end_with_input() -> None:
     """End this process in order when its standard input does: when whoever started it has gone, however it went."""
 
     def watch() -> None:
-        while sys.stdin.buffer.read(4096):
+        while os.read(0, 4096):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -43,6 +43,7 @@
 
   // Fields and address tell the same: whichever changed is copied to the other. What Python's write_address writes
   // is read here, and the other way round.
+  let laid = "";
   const syncFields = (search, values, path, defaults) => {
     const { no_update: same, callback_context: context } = window.dash_clientside;
     const fields = context.inputs_list[1].map((input) => input.id);
@@ -51,9 +52,12 @@
     const mine = (id) => id.page === "shell" || id.page === page; // else another page is about to be laid out
     if (!defaults || !fields.every(mine)) return unchanged;
     const query = new URLSearchParams(search);
+    // Fields that were just laid out are told as they are: at a first load Dash would drop what waits for them.
+    const fresh = laid !== `${page} ${fields.length}`;
+    laid = `${page} ${fields.length}`;
     const byField = context.triggered.some((each) => each.prop_id.startsWith("{"));
     const byAddress = context.triggered.some((each) => each.prop_id.startsWith("address."));
-    if (byField && !byAddress) {
+    if (byField && !byAddress && !fresh) {
       fields.forEach((id, at) => {
         const told = writeField(values[at]);
         if (told === writeField(defaults[id.name])) query.delete(id.name);
@@ -64,7 +68,8 @@
       return [String(new URLSearchParams(search)) === String(query) ? same : now, values.map(() => same)];
     }
     const wanted = fields.map((id) => readField(query.get(id.name), defaults[id.name]));
-    return [same, wanted.map((value, at) => (writeField(value) === writeField(values[at]) ? same : value))];
+    const isSame = (value, at) => !fresh && writeField(value) === writeField(values[at]);
+    return [same, wanted.map((value, at) => (isSame(value, at) ? same : value))];
   };
 
   const hover = (hoverData, atlas, atlases, categories, graph) => {

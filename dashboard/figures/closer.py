@@ -20,6 +20,7 @@ COLOURS = {
 
 SYMBOLS = {"a": "circle", "b": "square", "c": "diamond"}
 SIZES = {"a": 13, "b": 11, "c": 13}  # px
+LABELS = {"a": (-38, -34), "b": (38, -34), "c": (38, 36)}  # px from the classes to their word; the three lie close often
 OTHERS = {"light": "#868e96", "dark": "#868e96"}
 
 
@@ -68,8 +69,11 @@ def draw_trio(
             x=x,
             y=y,
             text=_escape(word),
-            showarrow=False,
-            yshift=18,
+            showarrow=True,
+            arrowhead=0,
+            arrowcolor=colour,
+            ax=LABELS[side][0],
+            ay=LABELS[side][1],
             font={"size": 15, "weight": 700, "color": colour, "shadow": find_halo(scheme)},
         )
     figure.update_layout(font={"color": INKS[scheme]})

@@ -10,6 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from dashboard.figures.matrix import list_gradient
 from dashboard.figures.style import BACKGROUNDS, INKS, SIZES, STYLES, find_halo, finish, list_groups
 
 MARKS = 5  # the traces of `draw_marks` come before those of the groups
@@ -203,10 +204,8 @@ def grade(value: float, scheme: str) -> str:
     return "#" + "".join(f"{round(channel):02x}" for channel in mixed)
 
 
-def draw_distances(
-    values: NDArray[np.floating], names: Sequence[str], index: Sequence[int], *, scheme: str
-) -> go.Figure:
-    """Draw the distances between a few categories as a heatmap; ``customdata`` is unused, names stand under the mouse.
+def draw_distances(values: NDArray[np.floating], names: Sequence[str], *, scheme: str) -> go.Figure:
+    """Draw the distances between a few categories as a heatmap, its rows downwards, with the names under the mouse.
 
     Parameters
     ----------
@@ -214,17 +213,26 @@ def draw_distances(
         (n, n) distances, in the order to be drawn.
     names : sequence of str
         (n,) what the rows and columns are called.
-    index : sequence of int
-        (n,) class indices; they keep apart what has one name.
     scheme : str
         ``"light"`` or ``"dark"``.
     """
-    rows = [f"{name}\u200b" * 1 if names.count(name) == 1 else f"{name} ({at})" for name, at in _pair(names, index)]
-    return go.Figure(go.Heatmap(z=values, x=rows, y=rows))
-
-
-def _pair(names: Sequence[str], index: Sequence[int]) -> Any:
-    return zip(names, index, strict=True)
+    colours = list_gradient(scheme)
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.round(values, 6),
+            text=[[f"{one} \u2013 {other}" for other in names] for one in names],
+            colorscale=[(place / (len(colours) - 1), colour) for place, colour in enumerate(colours)],
+            showscale=False,
+            xgap=0.5 if len(names) < 40 else 0,
+            ygap=0.5 if len(names) < 40 else 0,
+            hovertemplate="%{text}<br>%{z:.4g}<extra></extra>",
+        )
+    )
+    finish(figure, scheme)
+    label = {"bgcolor": BACKGROUNDS[scheme], "font": {"color": INKS[scheme]}}
+    return figure.update_layout(
+        margin={"l": 0, "r": 0, "t": 0, "b": 0}, yaxis={"autorange": "reversed"}, dragmode=False, hoverlabel=label
+    )
 
 
 def _scatter(

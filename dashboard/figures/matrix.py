@@ -16,6 +16,7 @@ LEVELS = 255
 MIDDLE = 128
 """The level of a pair that has the same place on both sides of a difference."""
 
+BEND = 1.8  # above 1 the colours change faster among the nearest pairs
 BAND = 0.016  # of the width: the band that tells the super-groups
 
 # From near, which stands out from the background, to far, which is close to it. After ColorBrewer's YlGnBu and PuOr.
@@ -57,7 +58,8 @@ def draw_matrix(
     scheme: str,
     differs: bool = False,
     block: tuple[tuple[int, int], tuple[int, int]] | None = None,
-    key: str = "",
+    revision: str = "",
+    name: str = "",
 ) -> go.Figure:
     """Draw a matrix, its rows downwards, with a band of the super-groups along either side.
 
@@ -73,8 +75,10 @@ def draw_matrix(
         Whether the levels are of differences.
     block : tuple, optional
         The first and last row and the first and last column that are shown; all where none is given.
-    key : str
-        What the figure shows, for the browser to know it by; while it stays the same, the zoom is kept.
+    revision : str
+        While it stays the same, the browser keeps its zoom when the figure changes.
+    name : str
+        What the browser knows the figure by, as its ``meta``.
 
     Returns
     -------
@@ -82,22 +86,21 @@ def draw_matrix(
         Three heatmaps: the matrix, and the bands at its left and above it.
     """
     count = len(levels)
-    colours = (NEARER_TO if differs else NEAR_TO_FAR)[scheme]
     present = list_groups(groups)
     band = np.array([present.index(group) for group in groups], dtype=np.uint8)
     figure = go.Figure(
         [
-            _draw_cells(levels, _spread(colours), 0 if not differs else 1, LEVELS),
+            _draw_cells(levels, list_gradient(scheme, differs=differs), 1 if differs else 0, LEVELS),
             _draw_cells(band[:, None], _list_colours(present, scheme), -0.5, len(present) - 0.5, xaxis="x2", yaxis="y"),
             _draw_cells(band[None], _list_colours(present, scheme), -0.5, len(present) - 0.5, xaxis="x", yaxis="y2"),
         ]
     )
-    finish(figure, scheme, key)
+    finish(figure, scheme, revision)
     rows, columns = block or ((0, count - 1), (0, count - 1))
     shared = {"scaleanchor": None, "showgrid": False, "zeroline": False, "ticks": "", "showticklabels": False}
     band_axis = {"visible": False, "fixedrange": True}
     return figure.update_layout(
-        meta=key,
+        meta=name,
         dragmode="zoom",
         plot_bgcolor=BACKGROUNDS[scheme],
         margin={"l": 4, "r": 4, "t": 4, "b": 4},
@@ -112,7 +115,8 @@ def draw_matrix(
             **shared,
             "visible": True,
             "domain": [0, 1 - 1.5 * BAND],
-            "anchor": "x",
+            "anchor": "free",
+            "position": 0,  # names stand beside the band
             "range": [rows[1] + 0.5, rows[0] - 0.5],
         },
         xaxis2={**band_axis, "domain": [0, BAND], "range": [-0.5, 0.5], "anchor": "y"},
@@ -120,9 +124,15 @@ def draw_matrix(
     )
 
 
-def list_gradient(scheme: str, *, differs: bool = False) -> tuple[str, ...]:
-    """Give the colours from the nearest to the farthest, for a legend."""
-    return (NEARER_TO if differs else NEAR_TO_FAR)[scheme]
+def list_gradient(scheme: str, *, differs: bool = False) -> list[tuple[float, str]]:
+    """Give the colours with the places, 0 to 1, at which they stand, for the cells and for a legend.
+
+    Places are spread evenly over the pairs, and most pairs are of unlike classes: the colours change most among the
+    nearest, so that these stand out.
+    """
+    colours = (NEARER_TO if differs else NEAR_TO_FAR)[scheme]
+    bend = 1.0 if differs else BEND
+    return [((place / (len(colours) - 1)) ** bend, colour) for place, colour in enumerate(colours)]
 
 
 def _draw_cells(
@@ -138,10 +148,6 @@ def _draw_cells(
         hoverinfo="skip" if axes else "none",
         **axes,
     )
-
-
-def _spread(colours: Sequence[str]) -> list[tuple[float, str]]:
-    return [(place / (len(colours) - 1), colour) for place, colour in enumerate(colours)]
 
 
 def _list_colours(groups: Sequence[str], scheme: str) -> list[tuple[float, str]]:

@@ -13,7 +13,7 @@ from dashboard.figures.style import INKS, STYLES, find_halo, list_groups
 
 TO_CHOSEN, FROM_CHOSEN = "to the chosen", "from the chosen"
 BEND = 0.12  # how far an arrow bows out, in parts of its length
-POINTS = 7  # of an arrow's curve
+POINTS = 11  # of an arrow's curve
 FAINT = 0.2
 FULL = 0.75
 

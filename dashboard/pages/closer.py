@@ -109,7 +109,6 @@ def layout(view: View, fields: Fields) -> html.Div:
     atlas = take_atlas(view, fields["atlas"])
     question = html.Div(
         [
-            html.H2("Is one closer to this or to that?"),
             html.Div(
                 [
                     lay_word_picker(view, KEY, "a", fields["a"], label="Is", className="closer-word closer-a"),

@@ -89,6 +89,11 @@ class MatrixState:
         told = [self.atlas.key, self.order, self.word]
         return " ".join([*told, self.layer, self.metric] if self.order == "clusters" else told)
 
+    @property
+    def drawn(self) -> str:
+        """What the figures depend on."""
+        return " ".join([self.key, self.layer, self.metric, *self.views, self.scheme])
+
 
 @dataclass(frozen=True, eq=False)
 class Measured:
@@ -101,12 +106,15 @@ class Measured:
     places : numpy.ndarray
         (n, n) float32: the pairs' places, 0 for the nearest to 1 for the farthest; of equal ones the mean. 0 on the
         diagonal.
+    levels : numpy.ndarray
+        (n, n) uint8, the places as `figures.level_places` gives them.
     scale : list of float
         The value of a pair at each of `figures.LEVELS` evenly spaced places.
     """
 
     values: NDArray[np.float64]
     places: NDArray[np.float32]
+    levels: NDArray[np.uint8]
     scale: list[float]
 
 
@@ -121,6 +129,13 @@ def measure(atlas: AtlasView, layer: str, metric: str) -> tuple[DistanceMatrix, 
 def relate(atlas: AtlasView) -> Measured:
     """Give WordNet's similarities of an atlas's classes, Wu and Palmer's, and the pairs' places by them."""
     return _place(wu_palmer(atlas.index), farther=-1)
+
+
+@lru_cache(maxsize=12)
+def differ(atlas: AtlasView, layer: str, metric: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Give how much farther, -1..1, the places of all pairs are to the network than in WordNet, and the levels."""
+    places = measure(atlas, layer, metric)[1].places, relate(atlas).places
+    return places[0] - places[1], figures.level_differences(*places)
 
 
 @lru_cache(maxsize=64)
@@ -196,13 +211,15 @@ def layout(view: View, fields: Fields) -> html.Div:
                     html.P(_introduce(state.atlas), className="kin-intro kin-matrix-intro"),
                     _lay_controls(view, state),
                     html.Div(id=ids.MATRIX_NOTE, **aria(live="polite")),
-                    dcc.Loading(
-                        html.Div([_lay_pane(each) for each in VIEWS], id=ids.MATRIX_PANES, className="kin-panes"),
-                        target_components={ids.MATRIX_DATA: "data"},
-                        delay_show=300,
-                        parent_className="kin-panes-frame",
-                        overlay_style={"visibility": "visible", "opacity": 0.5},
-                        color="var(--kin-accent)",
+                    html.Div(
+                        dcc.Loading(
+                            html.Div([_lay_pane(each) for each in VIEWS], id=ids.MATRIX_PANES, className="kin-panes"),
+                            target_components={ids.MATRIX_DATA: "data"},
+                            delay_show=300,
+                            overlay_style={"visibility": "visible", "opacity": 0.5},
+                            color="var(--kin-accent)",
+                        ),
+                        className="kin-panes-frame",
                     ),
                     _lay_legend(view),
                 ],
@@ -251,7 +268,7 @@ def register(app: Dash, view: View) -> None:
         State(fields("show"), "value"),
     )(
         lambda _, block, pair, form, *values: tell(
-            view, read_state(view, *values), block=block, pair=pair, form=choose(form, FORMATS, "csv")
+            view, read_state(view, *values), block=block, pair=pair, form=choose(form, FORMATS, next(iter(FORMATS)))
         )
     )
     _register_clientside(app)
@@ -277,6 +294,7 @@ def show(view: View, state: MatrixState, block: Any) -> tuple[Any, ...]:
     hidden = [each not in state.views for each in VIEWS]
     data = {
         "key": state.key,
+        "drawn": state.drawn,
         "views": list(state.views),
         "order": state.atlas.index[order].tolist(),
         "scales": {
@@ -289,22 +307,20 @@ def show(view: View, state: MatrixState, block: Any) -> tuple[Any, ...]:
 
 def draw(state: MatrixState, which: str, order: NDArray[np.int64], block: Any = None) -> Figure:
     """Draw one view of a state."""
-    cells = np.ix_(order, order)
-    groups = [state.atlas.groups[row] for row in order]
-    if which == WORDNET:
-        levels = figures.level_places(relate(state.atlas).places[cells])
+    if which == DIFFERENCE:
+        levels = differ(state.atlas, state.layer, state.metric)[1]
     else:
-        levels = figures.level_places(measure(state.atlas, state.layer, state.metric)[1].places[cells])
-        if which == DIFFERENCE:
-            places = (measure(state.atlas, state.layer, state.metric)[1].places, relate(state.atlas).places)
-            levels = figures.level_differences(*(each[cells] for each in places))
+        levels = (
+            measure(state.atlas, state.layer, state.metric)[1] if which == NETWORK else relate(state.atlas)
+        ).levels
     return figures.draw_matrix(
-        levels,
-        groups,
+        levels[np.ix_(order, order)],
+        [state.atlas.groups[row] for row in order],
         scheme=state.scheme,
         differs=which == DIFFERENCE,
         block=read_block(block, len(order)),
-        key=state.key,
+        revision=state.key,
+        name=state.drawn,
     )
 
 
@@ -318,7 +334,8 @@ def lay_key(state: MatrixState, which: str) -> html.Figcaption:
         title = f"{state.metric} distance in {state.layer}" if network else "WordNet, Wu-Palmer similarity"
         ends = (f"{scale[0]:.3g}", f"median {scale[len(scale) // 2]:.3g}", f"{scale[-1]:.3g}")
     colours = figures.list_gradient(state.scheme, differs=which == DIFFERENCE)
-    gradient = {"background": f"linear-gradient(to right, {', '.join(colours)})"}
+    stops = ", ".join(f"{colour} {place:.1%}" for place, colour in colours)
+    gradient = {"background": f"linear-gradient(to right, {stops})"}
     return html.Figcaption(
         [
             html.Strong(title),
@@ -337,7 +354,7 @@ def tell(view: View, state: MatrixState, *, block: Any, pair: Any, form: str) ->
     told = _tell_view(view, state, order, read_block(block, len(order)), block, form)
     pinned = read_pair(pair, state.atlas)
     if pinned:
-        told = [_tell_pair(view, state, pinned, _keep(state, block=block, format=form)), *told]
+        told = [_tell_pair(view, state, pinned, _keep(state, block=block, format=_write_format(form))), *told]
     return told, _lay_links(view, state, order, block, form)
 
 
@@ -399,7 +416,7 @@ def write_download(path: Path, state: MatrixState, block: Any, *, everything: bo
         "place": measured.places,
         "wu_palmer": kinship.values,
         "wordnet_place": kinship.places,
-        "difference": measured.places - kinship.places,
+        "difference": differ(state.atlas, state.layer, state.metric)[0],
     }
     write_block(path, matrix, *pairs, measures)
 
@@ -408,7 +425,7 @@ def send_download(view: View) -> Response:
     """Answer the request for a file; CSV comes zipped, together with the file that tells what was measured."""
     asked = request.args
     state = read_state(view, *(asked.get(name) for name in ("atlas", "layer", "metric", "order", "of")))
-    form, everything = choose(asked.get("format"), FORMATS, "csv"), asked.get("what") == "everything"
+    form, everything = choose(asked.get("format"), FORMATS, next(iter(FORMATS))), asked.get("what") == "everything"
     name = f"{'distances' if everything else 'pairs'}-{state.atlas.manifest.network}-{state.layer}-{state.metric}.{form}"
     name = re.sub(r"[^\w.-]", "_", name)
     with tempfile.TemporaryDirectory() as folder:
@@ -440,14 +457,15 @@ def _place(values: NDArray[np.float64], *, farther: int = 1) -> Measured:
     places = (ranks / max(1.0, len(values) * (len(values) - 1) / 2 - 1)).astype(np.float32)
     pairs = np.sort(farther * values[np.triu_indices(len(values), 1)])
     chosen = np.rint(np.linspace(0, len(pairs) - 1, figures.LEVELS)).astype(int) if len(pairs) else []
-    return Measured(values, places, [float(f"{farther * pairs[place]:.4g}") for place in chosen] or [0.0])
+    levels = figures.level_places(places)
+    return Measured(values, places, levels, [float(f"{farther * pairs[place]:.4g}") for place in chosen] or [0.0])
 
 
 def _introduce(atlas: AtlasView) -> str:
     return (
-        f"Every cell is a pair of {len(atlas.index):,} categories: the stronger its colour, the nearer the two are among "
-        "all pairs, so that kinds which look alike gather into blocks along the diagonal. Drag over a block to zoom, "
-        "point at a cell for its names, click it to pin the pair; beside it, what WordNet says of the same categories."
+        f"Each cell is a pair of {len(atlas.index):,} categories, the stronger in colour the nearer the two are to "
+        f"{atlas.manifest.network}; what it takes for alike gathers in blocks along the diagonal. Drag to zoom into a "
+        "block, point at a cell to see its two categories, and click it to pin them."
     )
 
 
@@ -467,7 +485,7 @@ def _lay_controls(view: View, state: MatrixState) -> html.Div:
     chips = [dmc.Chip(VIEW_NAMES[each], value=each, size="xs", variant="outline") for each in VIEWS]
     views = html.Div(
         dmc.ChipGroup(chips, id=ids.field(KEY, "show"), multiple=True, value=list(state.views)),
-        className="kin-views",
+        className="kin-choices",
         role="group",
         **aria(label="What is shown side by side"),
     )
@@ -482,6 +500,7 @@ def _lay_pane(which: str) -> html.Figure:
         label=f"Matrix: {VIEW_NAMES[which]}; the list beside it pins pairs by keyboard",
         config={
             "displaylogo": False,
+            "showTips": False,
             "scrollZoom": True,
             "modeBarButtons": [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
         },
@@ -510,7 +529,7 @@ def _lay_downloads() -> list[Any]:
             size="xs",
             **aria(label="Format of the download"),
         ),
-        html.Div(id=ids.MATRIX_FILES, className="kin-files"),
+        html.Div(id=ids.MATRIX_FILES, className="kin-offers"),
     ]
 
 
@@ -527,16 +546,20 @@ def _keep(state: MatrixState, **others: Any) -> dict[str, Any]:
     return {"atlas": state.atlas.key, **told, **{name: value or None for name, value in others.items()}}
 
 
+def _write_format(form: str) -> str | None:
+    return None if form == next(iter(FORMATS)) else form
+
+
 def _tell_view(
     view: View, state: MatrixState, order: NDArray[np.int64], block: Block, written: Any, form: str
 ) -> list[Any]:
     (top, bottom), (left, right) = block
     rows, columns = bottom - top + 1, right - left + 1
     places = measure(state.atlas, state.layer, state.metric)[1].places
-    kept = _keep(state, block=written, format=None if form == "csv" else form)
+    kept = _keep(state, block=written, format=_write_format(form))
     lists: list[Any]
     if DIFFERENCE in state.views:
-        difference = places - relate(state.atlas).places
+        difference = differ(state.atlas, state.layer, state.metric)[0]
         lists = [
             ("Nearer to the network than in WordNet", find_pairs(order, block, difference, LISTED)),
             ("Nearer in WordNet than to the network", find_pairs(order, block, -difference, LISTED)),
@@ -553,7 +576,7 @@ def _tell_view(
             for title, pairs in lists
             for part in (
                 html.H3(title),
-                html.Ol([_lay_entry(view, state, pair, kept) for pair in pairs], className="kin-nearest kin-pairs"),
+                html.Ol([_lay_entry(view, state, pair, kept) for pair in pairs], className="kin-nearest kin-cells"),
             )
         ),
     ]
@@ -576,7 +599,7 @@ def _lay_entry(view: View, state: MatrixState, rows: tuple[int, int], kept: Mapp
     parts = [
         html.Span(
             [html.Img(src=address, alt="", className="kin-thumb") for address in addresses if address],
-            className="kin-two",
+            className="kin-couple",
         ),
         html.Span([html.Span(name, className="kin-name") for name in names], className="kin-told"),
         html.Span(f"{value:#.4g}", className="kin-distance", title=str(value)),
@@ -601,7 +624,7 @@ def _tell_pair(view: View, state: MatrixState, pair: tuple[int, int], kept: Mapp
                 "\u00d7", href=write_address(view, KEY, **kept), title="Unpin this pair", className="kin-unpin"
             ),
             html.H2(" and ".join(names)),
-            html.Div([lay_card(view, atlas, index) for index in pair], className="kin-duo"),
+            html.Div([lay_card(view, atlas, index) for index in pair], className="kin-facing"),
             html.Table(
                 html.Tbody(
                     [html.Tr([html.Th(what), html.Td(value, className="kin-number"), html.Td(place)])
@@ -610,13 +633,13 @@ def _tell_pair(view: View, state: MatrixState, pair: tuple[int, int], kept: Mapp
                 className="kin-table",
             ),
         ],
-        className="kin-pair",
+        className="kin-pinned-pair",
         **aria(label="Pinned pair"),
     )
 
 
 def _tell_place(place: float) -> str:
-    return f"nearer than {1 - place:.1%} of all pairs"
+    return f"among the nearest {place:.1%}" if place < 0.5 else f"among the farthest {1 - place:.1%}"
 
 
 def _lay_links(view: View, state: MatrixState, order: NDArray[np.int64], block: Any, form: str) -> list[Any]:
@@ -640,6 +663,7 @@ def _register_clientside(app: Dash) -> None:
         *(Input(graph, "relayoutData") for graph in graphs),
         Input(ids.MATRIX_DATA, "data"),
         State(block, "value"),
+        State(ids.CATEGORIES, "data"),
         prevent_initial_call=True,
     )
     add_clientside(
@@ -677,7 +701,7 @@ def _find_defaults(view: View) -> Fields:
         "show": [NETWORK],
         "block": "",
         "pair": "",
-        "format": "csv",
+        "format": next(iter(FORMATS)),
     }
 
 

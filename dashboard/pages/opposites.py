@@ -315,14 +315,14 @@ def show_pairs(view: View, key: Any, reading: Any, group: Any) -> list[Component
     laid = [_lay_pair(view, atlas, pair, reading) for pair in pairs]
     rest = [
         html.Details(
-            [html.Summary(f"{len(laid) - FIRST:,} more"), html.Div(laid[FIRST:], className="kin-pairs")],
+            [html.Summary(f"{len(laid) - FIRST:,} more"), html.Div(laid[FIRST:], className="kin-commutes")],
             className="kin-more",
         )
     ]
     return [
         heading,
         html.P(told, className="kin-note"),
-        html.Div(laid[:FIRST], className="kin-pairs"),
+        html.Div(laid[:FIRST], className="kin-commutes"),
         *(rest if len(laid) > FIRST else []),
     ]
 
@@ -461,7 +461,7 @@ def _lay_pair(view: View, atlas: AtlasView, pair: tuple[int, int], reading: str)
     return dcc.Link(
         [html.Span(parts, className="kin-both"), html.Span(told, className="kin-told")],
         href=_write(view, atlas, names[0], {"reading": reading}),
-        className="kin-pair",
+        className="kin-commute",
     )
 
 

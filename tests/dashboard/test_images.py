@@ -1,6 +1,7 @@
 import hashlib
 from io import BytesIO
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
@@ -34,6 +35,22 @@ def test_a_picture_is_sent_as_it_is_for_ever(view: View, client: FlaskClient) ->
     assert Image.open(BytesIO(answer.data)).size == (32, 32)
     caching = answer.cache_control
     assert (caching.public, caching.immutable, caching.max_age) == (True, True, 31536000)
+
+
+def test_a_small_picture_is_the_same_but_small(tiny_atlas: AtlasFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.images.SMALL", 16)
+    view = View([load_atlas(tiny_atlas(network="timm/small"))])
+    client = create_app([view.default.atlas]).server.test_client()
+    address = picture_address(view.default, 281, small=True)
+    assert address == f"{picture_base(view.default)}small/281.webp"
+    answer = client.get(address, buffered=True)
+    assert (answer.status_code, answer.mimetype, answer.cache_control.immutable) == (200, "image/webp", True)
+    small = Image.open(BytesIO(answer.data))
+    assert small.size == (16, 16)
+    whole = Image.open(view.default.atlas.folder / "pictures" / "class" / "0281-0.webp").convert("RGB").resize((16, 16))
+    far = np.abs(np.asarray(small.convert("RGB"), float) - np.asarray(whole, float)).mean()
+    assert far < 20
+    assert client.get(address.replace("281", "999999")).status_code == 404
 
 
 def test_addresses_hold_the_version(view: View) -> None:
