@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from analysis.photographs import Paths, Pixels, read_batches
 from inputgen.errors import UserError
+from inputgen.memory import keep_memory
 from inputgen.network import Network
 from inputgen.objective import LOGITS
 from inputgen.tap import average_map
@@ -83,7 +84,7 @@ def find_precision(precision: str, device: torch.device) -> torch.dtype:
 
 def as_tensor(pixels: Pixels, device: torch.device | None = None) -> Tensor:
     """Give (pictures, height, width, 3) values 0..255 as (pictures, 3, height, width) values 0..1, channels-last."""
-    return torch.tensor(pixels, device=device).permute(0, 3, 1, 2).float() / 255
+    return torch.tensor(pixels, device=device).permute(0, 3, 1, 2).float().div_(255)
 
 
 def as_pixels(pictures: Tensor) -> Pixels:
@@ -165,6 +166,7 @@ def measure_files(
         A batch; files that could not be read are in its `skipped`.
     """
     ahead = 0 if network.device.type == "cpu" else AHEAD
+    keep_memory()  # a forward pass takes and frees as much as a climb
     for decoded in read_batches(paths, read, size=batch, workers=count_workers(), ahead=ahead, start=start):
         features: dict[str, NDArray[np.float32]] = {}
         if decoded.positions:

@@ -1,35 +1,39 @@
 """Photographs a second while extracting, beside the bound and beside the usual loop.
 
 Run ``python -m benchmarks.extraction``. It decodes JPEG files of 500 x 375 px, made of the shipped drawings, or
-the photographs of a folder. The sides take turns, round by round, in one process:
+the photographs of a folder. The sides take turns, round by round, each in a process of its own:
 
 - *decoding*: reading and preparing the files, nothing else;
-- *forward*: the folded network's bare forward pass in the same number format, nothing else;
+- *forward*: the folded network's bare forward pass in the same number format and with the same memory setting;
 - *kinscape*: extraction from the files, all layers; on a CPU its bound is decoding + forward, which share the
   cores, on a GPU the slower of the two;
-- *usual loop*: the network as its library builds it, its library's own transform, hooks and a DataLoader.
+- *usual loop*: the network as its library builds it, its library's own transform, a DataLoader with a worker for each
+  core, torchvision's feature extractor and ``.mean`` over the maps, in float32.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
 from PIL import Image
 from timm.data import create_transform, resolve_model_data_config  # type: ignore[attr-defined]
 from torch.utils.data import DataLoader, Dataset
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from analysis.activations import BATCH, count_workers, find_precision, list_layers, measure_files
 from analysis.files import find_shipped_atlas
 from analysis.photographs import Pixels, read_batches, read_photograph
-from benchmarks.timing import describe_processor, print_rates, time_in_turns
-from inputgen.network import Network, load_network
+from benchmarks.timing import Worker, describe_processor, print_rates, time_in_turns
+from inputgen.errors import UserError
+from inputgen.memory import keep_memory
+from inputgen.network import Network, find_device, load_network
 from inputgen.weights import build_network
 from kinscape import run_command
 
@@ -59,25 +63,46 @@ def main(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Time extraction."""
-    fast = load_network(network, device=device)
-    plain = build_network(network, None).module.eval().to(fast.device)
-    number_format = find_precision(precision, fast.device)
-    read = partial(read_photograph, resize=fast.resize, crop=fast.input_size, interpolation=fast.interpolation)
+    place = find_device(device)
+    number_format = find_precision(precision, place)
     with tempfile.TemporaryDirectory() as folder:
         paths = sorted(photographs.rglob("*.[jJ][pP]*[gG]"))[:count] if photographs else make_files(Path(folder), count)
-        sides: dict[str, Callable[[], object]] = {
-            "decoding": lambda: run_decoding(paths, read),
-            "forward": lambda: run_forward(fast, len(paths), number_format),
-            "kinscape": lambda: list(measure_files(fast, paths, list_layers(fast), read, precision=number_format)),
-            "usual loop": lambda: run_usual_loop(plain, fast, paths),
+        if not paths:
+            raise UserError(f"no JPEG files in {photographs}")
+        workers = {
+            name: Worker(partial(prepare_side, name, network, device, number_format, paths))
+            for name in ("decoding", "forward", "kinscape")
         }
-        times = time_in_turns(sides, rounds)
-    print(f"{network}, {len(paths)} files, {number_format}, on {describe_processor(fast.device)}")
+        try:
+            for name, worker in workers.items():
+                if trouble := worker.listen():
+                    raise UserError(f"{name}: {trouble}")
+            # It starts processes of its own, and so stays in this one.
+            usual = prepare_usual_loop(network, load_network(network, device=device), paths)
+            times = time_in_turns({**workers, "usual loop": usual}, rounds)
+        finally:
+            for worker in workers.values():
+                worker.close()
+    print(f"{network}, {len(paths)} files, {number_format}, on {describe_processor(place)}")
     print_rates(times, len(paths), "photographs")
     seconds = {name: median(values) for name, values in times.items()}
-    join = sum if fast.device.type == "cpu" else max
+    join = sum if place.type == "cpu" else max
     print(f"kinscape / bound:      {join((seconds['decoding'], seconds['forward'])) / seconds['kinscape']:.2f}")
     print(f"kinscape / usual loop: {seconds['usual loop'] / seconds['kinscape']:.2f}")
+
+
+def prepare_side(
+    name: str, network: str, device: str, number_format: torch.dtype, paths: list[Path]
+) -> Callable[[], object]:
+    """Make ready, in a process of its own, what is then timed."""
+    loaded = load_network(network, device=device)
+    read = partial(read_photograph, resize=loaded.resize, crop=loaded.input_size, interpolation=loaded.interpolation)
+    if name == "decoding":
+        return partial(run_decoding, paths, read)
+    if name == "forward":
+        keep_memory()
+        return partial(run_forward, loaded, len(paths), number_format)
+    return lambda: list(measure_files(loaded, paths, list_layers(loaded), read, precision=number_format))
 
 
 def make_files(folder: Path, count: int) -> list[Path]:
@@ -108,24 +133,21 @@ def run_forward(network: Network, count: int, number_format: torch.dtype) -> Non
             network(pictures[: count - start])
 
 
-@torch.inference_mode()
-def run_usual_loop(module: torch.nn.Module, network: Network, paths: list[Path]) -> None:
-    """Measure the same layers as one would with timm, hooks and a DataLoader."""
+def prepare_usual_loop(name: str, network: Network, paths: list[Path]) -> Callable[[], object]:
+    """Make ready what one would write to measure the same layers with timm and torchvision."""
+    module = build_network(name, None).module.eval()
     transform = create_transform(**resolve_model_data_config(module))  # type: ignore[no-untyped-call]
-    means: list[torch.Tensor] = []
+    last = list(get_graph_node_names(module)[1])[-1]
+    extractor = create_feature_extractor(module, [*network.layers, last]).to(network.device)
 
-    def keep(_module: torch.nn.Module, _inputs: Any, output: torch.Tensor) -> None:
-        means.append(output.mean((2, 3)))
+    @torch.inference_mode()
+    def run() -> None:
+        for pictures in DataLoader(Files(paths, transform), batch_size=BATCH, num_workers=count_workers()):
+            maps = extractor(pictures.to(network.device))
+            for layer in network.layers:
+                maps[layer].mean((2, 3))
 
-    hooks = [module.get_submodule(layer).register_forward_hook(keep) for layer in network.layers]
-    loader: Iterator[torch.Tensor] = iter(
-        DataLoader(Files(paths, transform), batch_size=BATCH, num_workers=count_workers())
-    )
-    for pictures in loader:
-        module(pictures.to(network.device))
-        means.clear()
-    for hook in hooks:
-        hook.remove()
+    return run
 
 
 if __name__ == "__main__":

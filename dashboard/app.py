@@ -14,12 +14,21 @@ from dashboard import jobs as job_files
 from dashboard.data import View
 from dashboard.jobs import Jobs
 from dashboard.page import Page, atlas_field, find_defaults, read_fields
-from dashboard.pages import closer, matrix, neighbours, opposites
+from dashboard.pages import about, closer, draw, features, matrix, neighbours, opposites
 from dashboard.pages import map as map_page
 from dashboard.parts import aria, lay_note, tell_atlas, tell_category
 
 TITLE = "Kinscape"
-PAGES: tuple[Page, ...] = (map_page.PAGE, closer.PAGE, opposites.PAGE, neighbours.PAGE, matrix.PAGE)
+PAGES: tuple[Page, ...] = (
+    map_page.PAGE,
+    closer.PAGE,
+    opposites.PAGE,
+    draw.PAGE,
+    features.PAGE,
+    neighbours.PAGE,
+    matrix.PAGE,
+    about.PAGE,
+)
 """In the order of the navigation; the first is shown where an address names none."""
 
 THEME = {
@@ -112,6 +121,7 @@ def layout(view: View) -> dmc.MantineProvider:
     """Lay out what every page shares; the page itself is laid out when its address is known."""
     stores = [
         dcc.Store(id=ids.SCHEME),
+        dcc.Store(id=ids.SESSION, storage_type="local"),
         dcc.Store(id=ids.DEFAULTS),
         dcc.Store(id=ids.ATLASES, data={key: tell_atlas(atlas) for key, atlas in view.atlases.items()}),
         dcc.Store(id=ids.CATEGORIES, data=[tell_category(category) for category in view.categories]),
@@ -177,6 +187,12 @@ def _register(app: Dash, view: View) -> None:
         Input(ids.ADDRESS, "pathname"),
         State(ids.ADDRESS, "search"),
     )(lambda path, search: (no_update,) * 3 if path is None else show_page(view, path, search))
+    add_clientside(
+        ClientsideFunction("kinscape", "giveSession"),
+        Output(ids.SESSION, "data"),
+        Input(ids.SESSION, "modified_timestamp"),
+        State(ids.SESSION, "data"),
+    )
     add_clientside(
         ClientsideFunction("kinscape", "paint"),
         Output(ids.SCHEME, "data"),

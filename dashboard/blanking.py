@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,24 +51,27 @@ def check_layer(atlas: AtlasView, layer: str) -> None:
         raise UserError("This atlas keeps no pictures that could be measured anew with the batch norm blanked.")
 
 
-def ask(jobs: Jobs, atlas: AtlasView, layer: str) -> JobStatus | None:
-    """Find the job that measures a layer of an atlas, or else submit it; `UserError` where it cannot be had."""
-    check_layer(atlas, layer)
-    return find(jobs, atlas, layer) or jobs.read_status(
-        jobs.submit(KIND, {"atlas": atlas.key, "layer": layer, "version": atlas.version}, session=SESSION)
-    )
+def find_job(jobs: Jobs, kind: str, request: Mapping[str, Any]) -> JobStatus | None:
+    """Find the latest of the jobs that are everybody's; None where nobody has asked for it."""
+    mine = (status.job for status in jobs.list_jobs(SESSION))
+    found = next((job for job in mine if job.kind == kind and job.request == dict(request)), None)
+    return jobs.read_status(found.id) if found else None
 
 
-def find(jobs: Jobs, atlas: AtlasView, layer: str) -> JobStatus | None:
-    """Find the latest job that measures a layer of an atlas."""
-    wanted = {"atlas": atlas.key, "layer": layer, "version": atlas.version}
-    mine = (status for status in jobs.list_jobs(SESSION) if status.job.kind == KIND)
-    return next((jobs.read_status(status.job.id) for status in mine if status.job.request == wanted), None)
+def ask_job(jobs: Jobs, kind: str, request: Mapping[str, Any]) -> None:
+    """Submit a job that is everybody's, unless it is there; `UserError` where the queue is full."""
+    if find_job(jobs, kind, request) is None:
+        jobs.submit(kind, request, session=SESSION)
+
+
+def write_request(atlas: AtlasView, layer: str) -> dict[str, str]:
+    """Write the request of the job that measures a layer."""
+    return {"atlas": atlas.key, "layer": layer, "version": atlas.version}
 
 
 def read(jobs: Jobs, atlas: AtlasView, layer: str) -> FeatureSpace | None:
     """Read what was measured of a layer; None where it is not there yet."""
-    status = find(jobs, atlas, layer)
+    status = find_job(jobs, KIND, write_request(atlas, layer))
     return _read(jobs, atlas, layer, status.job.id) if status and status.state == DONE else None
 
 

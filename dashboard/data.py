@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.atlas import CLASS, DRAWN, MANIFEST, OPPOSITE, VERDICT, Atlas, list_judges
+from analysis.atlas import ADDITION, CLASS, DRAWN, MANIFEST, OPPOSITE, VERDICT, WAYS, Atlas, list_judges
 from analysis.categories import Category, load_categories
 from analysis.distances import DistanceMatrix, distance_matrix
 from analysis.distortion import Distortion, measure_distortion
@@ -33,6 +33,7 @@ CACHED_MATRICES = 4  # each of 8 MB for a thousand classes
 FRAME = (1.5, 1.0)  # half the width and the height that the maps of all layers are scaled to
 
 _PICTURE = re.compile(r"(\d{4})-(\d+)\.webp")
+_ADDITION = re.compile(rf"({'|'.join(WAYS)})-(\d{{4}})-(\d{{4}})-(\d+)\.webp")
 _PREFIX = re.compile(r"/([\w.~-]+/)*", re.ASCII)
 _KIND = re.compile(r"[a-z]+")
 
@@ -237,6 +238,18 @@ class AtlasView:
             name = _PICTURE.fullmatch(path.name)
             if name and _KIND.fullmatch(path.parent.name):
                 key, seed = (path.parent.name, int(name[1])), int(name[2])
+                found[key] = min(found.get(key, (seed, path)), (seed, path))
+        return {key: path for key, (_, path) in found.items()}
+
+    @cached_property
+    def additions(self) -> dict[tuple[str, int, int], Path]:
+        """The picture of every sum of two classes that is there, by way and classes, with the lowest seed of each."""
+        if self.manifest.source != DRAWN:
+            return {}
+        found: dict[tuple[str, int, int], tuple[int, Path]] = {}
+        for path in (self.atlas.folder / "pictures" / ADDITION).glob("*.webp"):
+            if name := _ADDITION.fullmatch(path.name):
+                key, seed = (name[1], int(name[2]), int(name[3])), int(name[4])
                 found[key] = min(found.get(key, (seed, path)), (seed, path))
         return {key: path for key, (_, path) in found.items()}
 

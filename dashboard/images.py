@@ -9,6 +9,7 @@ from pathlib import Path
 from flask import Flask, Response, abort, send_file
 from PIL import Image
 
+from analysis.atlas import ADDITION, WAYS
 from dashboard.data import AtlasView, View
 
 PICTURES = "/pictures"
@@ -35,6 +36,13 @@ def picture_address(atlas: AtlasView, index: int, *, kind: str = "class", small:
     return f"{_begin(atlas, kind)}{'small/' if small else ''}{index}.webp"
 
 
+def addition_address(atlas: AtlasView, way: str, a: int, b: int, *, small: bool = False) -> str | None:
+    """Give the address of the picture of two classes' sum, of its full size or small; None where there is none."""
+    if (way, a, b) not in atlas.additions:
+        return None
+    return f"{_begin(atlas, ADDITION)}{'small/' if small else ''}{way}-{a}-{b}.webp"
+
+
 def register(server: Flask, view: View) -> None:
     """Add the route of the pictures of a view's atlases to a server.
 
@@ -44,7 +52,13 @@ def register(server: Flask, view: View) -> None:
 
     def send_picture(key: str, version: str, kind: str, index: int, small: bool = False) -> Response:
         atlas = view.atlases.get(key)
-        path = atlas.pictures.get((kind, index)) if atlas and version == atlas.version else None
+        return send(atlas.pictures.get((kind, index)) if atlas and version == atlas.version else None, version, small)
+
+    def send_addition(key: str, version: str, way: str, a: int, b: int, small: bool = False) -> Response:
+        atlas = view.atlases.get(key)
+        return send(atlas.additions.get((way, a, b)) if atlas and version == atlas.version else None, version, small)
+
+    def send(path: Path | None, version: str, small: bool) -> Response:
         if path is None or not path.is_file():
             abort(404)
         sent = BytesIO(_shrink(path, version)) if small else path
@@ -60,6 +74,10 @@ def register(server: Flask, view: View) -> None:
     rule = f"{PICTURES}/<path:key>/<version>/<kind>/"
     server.add_url_rule(f"{rule}<int:index>.webp", "picture", send_picture)
     server.add_url_rule(f"{rule}small/<int:index>.webp", "picture", send_picture, defaults={"small": True})
+    added = f"{PICTURES}/<path:key>/<version>/{ADDITION}/"
+    name = "<any({}):way>-<int:a>-<int:b>.webp".format(",".join(WAYS))
+    server.add_url_rule(added + name, "addition", send_addition)
+    server.add_url_rule(f"{added}small/{name}", "addition", send_addition, defaults={"small": True})
     for rule in (f"{PICTURES}/", f"{PICTURES}/<path:rest>"):
         server.add_url_rule(rule, "no-picture", refuse)
 

@@ -62,7 +62,7 @@ def find_defaults(page: Page, view: View) -> Fields:
 
 def read_fields(page: Page, view: View, search: str | None) -> Fields:
     """Read the fields' values from an address's query; what is missing or of a wrong type becomes the default."""
-    query = parse_qs((search or "").removeprefix("?"))
+    query = parse_qs((search or "").removeprefix("?"), keep_blank_values=True)
     fields = {
         name: _read(query[name][0][:LONGEST], default) if name in query else default
         for name, default in find_defaults(page, view).items()

@@ -10,6 +10,7 @@ import numpy as np
 from dash import dcc, html
 
 from analysis.categories import Category, load_categories
+from analysis.distances import DistanceMatrix
 from analysis.neighbours import Neighbour
 from analysis.ordering import order_by_likeness
 from dashboard.data import COUNT, AtlasView, Pin, View
@@ -67,26 +68,26 @@ def lay_chosen(view: View, state: MapState) -> html.Div:
     )
 
 
-def order_chosen(atlas: AtlasView, state: MapState) -> tuple[list[int], Any]:
-    """Give the chosen classes so that alike ones stand together, and their true distances in that order."""
+def take_chosen(atlas: AtlasView, state: MapState) -> DistanceMatrix:
+    """Take the true distances between the chosen classes, in an order in which alike ones stand together."""
     matrix = atlas.distances(state.layer)
     row = {index: place for place, index in enumerate(atlas.index.tolist())}
     rows = np.array([row[index] for index in state.chosen])
     rows = rows[order_by_likeness(matrix.values[np.ix_(rows, rows)])]
-    return atlas.index[rows].tolist(), matrix.values[np.ix_(rows, rows)]
+    return replace(matrix, values=matrix.values[np.ix_(rows, rows)], index=matrix.index[rows])
 
 
 def _lay_matrix(view: View, atlas: AtlasView, state: MapState) -> list[Any]:
-    order, values = order_chosen(atlas, state)
-    names = [atlas.categories[index].name for index in order]
-    apart = values[np.triu_indices(len(order), 1)]
+    matrix = take_chosen(atlas, state)
+    names = [atlas.categories[index].name for index in matrix.index.tolist()]
+    apart = matrix.to_condensed()
     asked = {"atlas": state.atlas, "layer": state.layer, "chosen": ".".join(map(str, state.chosen))}
     links = [
         html.A(name, href=write_address(view, DOWNLOADS, **asked, format=form), download="")
         for form, name in FORMATS.items()
     ]
     graph = dcc.Graph(
-        figure=draw_distances(values, names, scheme=state.scheme), config={"displayModeBar": False}, responsive=True
+        figure=draw_distances(matrix.values, names, scheme=state.scheme), config={"displayModeBar": False}, responsive=True
     )
     return [
         html.H3("Their distances"),
@@ -96,7 +97,7 @@ def _lay_matrix(view: View, atlas: AtlasView, state: MapState) -> list[Any]:
             className="kin-note",
         ),
         html.Div(
-            graph, className="kin-matrix", role="img", **aria(label=f"Distances between {len(order)} categories")
+            graph, className="kin-matrix", role="img", **aria(label=f"Distances between {len(names)} categories")
         ),
         html.P(["Download: ", *links], className="kin-note kin-links"),
     ]
@@ -157,20 +158,21 @@ def _lay_neighbours(
     view: View, state: MapState, neighbours: Sequence[Neighbour], ranks: Sequence[int] = ()
 ) -> html.Ol:
     farthest = max((neighbour.distance for neighbour in neighbours), default=0.0)
+    astray = [f"only no. {rank} on the map" if rank > len(ranks) else "" for rank in ranks] or [""] * len(neighbours)
     rows = [
-        _lay_neighbour(view, state, neighbour, rank, neighbour.distance / farthest if farthest else 0.0)
-        for neighbour, rank in zip(neighbours, ranks or [0] * len(neighbours), strict=True)
+        _lay_neighbour(view, state, neighbour, note, neighbour.distance / farthest if farthest else 0.0)
+        for neighbour, note in zip(neighbours, astray, strict=True)
     ]
     return html.Ol(rows, className="kin-nearest")
 
 
-def _lay_neighbour(view: View, state: MapState, neighbour: Neighbour, rank: int, share: float) -> html.Li:
+def _lay_neighbour(view: View, state: MapState, neighbour: Neighbour, note: str, share: float) -> html.Li:
     atlas = view.atlases[state.atlas]
     category = atlas.categories[neighbour.index]
     address = picture_address(atlas, category.index)
     group = category.super_group
     symbol = lay_symbol(group, title=group, role="img", **aria(label=group))
-    astray = html.Span(f"only no. {rank} on the map", className="kin-astray") if rank > count else None
+    astray = html.Span(note, className="kin-astray") if note else None
     bar = html.Span(html.Span(style={"width": f"{share:.1%}"}), className="kin-bar", **aria(hidden="true"))
     parts = [
         html.Img(src=address, alt="", className="kin-thumb") if address else None,

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
+from dashboard.blanking import blank
 from dashboard.data import AtlasView, View
 from dashboard.drawing import draw
 from dashboard.jobs import CANCELLED, DONE, FAILED, RUNNING, UPLOAD, Jobs, JobStatus
@@ -77,7 +78,7 @@ class Work:
         return path if path.is_file() else None
 
 
-KINDS: Mapping[str, Callable[[Work], None]] = {"draw": draw, "morph": morph, "place": place}
+KINDS: Mapping[str, Callable[[Work], None]] = {"draw": draw, "morph": morph, "place": place, "blank": blank}
 """The kinds of jobs: what each does with its work."""
 
 

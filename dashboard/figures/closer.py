@@ -20,7 +20,11 @@ COLOURS = {
 
 SYMBOLS = {"a": "circle", "b": "square", "c": "diamond"}
 SIZES = {"a": 13, "b": 11, "c": 13}  # px
-LABELS = {"a": (-38, -34), "b": (38, -34), "c": (38, 36)}  # px from the classes to their word; the three lie close often
+LABELS = {
+    "a": (-38, -34),
+    "b": (38, -34),
+    "c": (38, 36),
+}  # px from the classes to their word; the three lie close often
 OTHERS = {"light": "#868e96", "dark": "#868e96"}
 
 

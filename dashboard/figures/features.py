@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from analysis.axes import Axes
 from dashboard.figures.map import find_opacities
@@ -132,7 +131,7 @@ def _name_ends(axes: Axes, names: Mapping[int, str], chosen: int | None, scheme:
         y=axes.values[named, 1].tolist(),
         name="ends",
         mode="text",
-        text=[names[int(axes.index[row])] for row in named],
+        text=[f"\u2002{names[int(axes.index[row])]}\u2002" for row in named],
         textposition=["middle left" if scaled[row, 0] > np.median(scaled[:, 0]) else "middle right" for row in named],
         textfont={"size": 12, "color": INKS[scheme], "shadow": find_halo(scheme)},
         hoverinfo="skip",

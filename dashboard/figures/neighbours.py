@@ -111,7 +111,7 @@ def list_elements(
     """
     pairs = list(zip(links.index.tolist(), links.neighbour.tolist(), strict=True))
     there = set(pairs)
-    received = {one: 0 for one in links.index.tolist()}
+    received = dict.fromkeys(links.index.tolist(), 0)
     for _, neighbour in pairs:
         received[neighbour] += 1
     nodes = [
@@ -167,7 +167,7 @@ def _tell_rules(groups: Collection[str], scheme: str) -> Iterator[tuple[str, dic
             "text-max-width": "84px",
             "text-outline-color": paper,
             "text-outline-width": 2,
-            "min-zoomed-font-size": 9,  # names come as one zooms in, those of hubs first
+            "min-zoomed-font-size": 15,  # names come as one zooms in, those of hubs first
             "border-width": 1,
             "border-color": paper,
         },

@@ -242,7 +242,7 @@ def show_answer(view: View, key: Any, *told: Any) -> tuple[Component | list[Comp
         asked = ask(atlas, *told)
     except UserError as error:
         return lay_note(_tell_error(error)), lay_note("The classes that are compared show here.")
-    return lay_answer(view, atlas, asked), lay_members(view, atlas, asked)
+    return lay_answer(atlas, asked), lay_members(view, atlas, asked)
 
 
 def show_map(view: View, key: Any, *told: Any) -> Figure:
@@ -282,7 +282,7 @@ def lay_examples(view: View, atlas: AtlasView) -> html.Div:
     )
 
 
-def lay_answer(view: View, atlas: AtlasView, asked: Asked) -> list[Component]:
+def lay_answer(atlas: AtlasView, asked: Asked) -> list[Component]:
     """Lay out the verdict, the two distances and the margin, and how sure they are."""
     answer = asked.answer
     word_b, word_c = asked.words[1:]
@@ -416,7 +416,8 @@ def lay_span(
     return html.Span(
         [
             html.Span(
-                className="closer-range", style={"left": f"{place(low):.2f}%", "width": f"{place(high) - place(low):.2f}%"}
+                className="closer-range",
+                style={"left": f"{place(low):.2f}%", "width": f"{place(high) - place(low):.2f}%"},
             ),
             html.Span(className="closer-dot", style={"left": f"{place(value):.2f}%"}),
         ],

@@ -1,35 +1,63 @@
-"""The map: all categories as the network sees them, and what is nearest to each."""
+"""The map: all categories as the network sees them, and what is nearest to each.
+
+The server draws the map of one layer, and tells once where the points lie in all others. The browser puts together
+what is seen (``assets/map.js``), so that points move from layer to layer, and names come and go, without a request.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, Patch, State, dcc, html
-from plotly.graph_objects import Figure
+import numpy as np
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from flask import Response, request
+from numpy.typing import NDArray
 
 from analysis.atlas import DRAWN
+from analysis.categories import load_categories
+from analysis.export import write_distances
 from dashboard import ids
-from dashboard.data import COUNT, AtlasView, Pin, View
+from dashboard.data import COUNT, FRAME, AtlasView, Pin, View
+from dashboard.downloads import FORMATS, answer_file
 from dashboard.figures import map as figures
-from dashboard.figures.style import draw_message, list_groups
+from dashboard.figures.style import STYLES, draw_message, list_groups
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas
-from dashboard.panel import lay_panel
-from dashboard.parts import (
-    SHOWN_OPTIONS,
-    aria,
-    lay_group,
-    lay_hover_graph,
-    lay_note,
-    list_layer_options,
-    register_hover,
-    tell_category,
+from dashboard.panel import DOWNLOADS, lay_panel, take_chosen
+from dashboard.parts import SHOWN_OPTIONS, aria, lay_group, lay_hover_graph, lay_note, tell_category
+from dashboard.state import (
+    COLOURS,
+    DIMENSIONS,
+    LINES,
+    METHODS,
+    SLUGS,
+    WRONG,
+    MapState,
+    list_defaults,
+    read_state,
 )
-from dashboard.state import MapState, read_state
 from inputgen.errors import UserError
 
-METHOD_NAMES = {"umap": "UMAP", "pca": "PCA"}
+REMOVED_BUTTONS = (
+    "sendChartToCloud",
+    "toImage",
+    "zoom2d",
+    "autoScale2d",
+    "zoom3d",
+    "tableRotation",
+    "resetCameraLastSave3d",
+)
+FEW = 1  # of a category's nearest: where no more are near on the map, its neighbourhood there is wrong
+MARK_NAMES = {
+    "names": "Names, as many as there is room for",
+    "lines": "Lines to the nearest",
+    "wrong": "Crosses where the neighbourhood is wrong",
+}
+
+Painted = tuple[list[str], list[str], list[Any]]
+"""Of every category the colour and what the mouse tells of it; and what the colours mean."""
 
 
 def layout(view: View, fields: Fields) -> html.Div:
@@ -37,21 +65,33 @@ def layout(view: View, fields: Fields) -> html.Div:
     stage = lay_hover_graph(
         ids.GRAPH,
         ids.HOVER_CARD,
-        figure=draw_message("", scheme="light"),
+        figure=draw_message("The map is on its way.", scheme="light"),
         label="Map of the categories; the search pins them by keyboard",
         config={
             "displaylogo": False,
+            "displayModeBar": True,
             "scrollZoom": True,
-            "modeBarButtons": [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
+            "modeBarButtonsToRemove": list(REMOVED_BUTTONS),
         },
     )
+    stage.children.append(html.Div(className="kin-names", **aria(hidden="true")))
     caption = html.P(id=ids.CAPTION, className="kin-caption")
+    hidden = [
+        dcc.Input(id=ids.field("map", name), type="hidden", value=fields[name]) for name in ("layer", "class", "chosen")
+    ]
     return html.Div(
         [
-            dcc.Store(id=ids.DRAWN),
-            dcc.Input(id=ids.field("map", "class"), type="hidden", value=fields["class"]),
+            *(dcc.Store(id=store) for store in (ids.DRAWN, ids.MOVES, ids.PAINTED, ids.MARKED)),
+            *hidden,
             html.Section(
-                [_lay_toolbar(view, fields), _lay_welcome(view.default), stage, _lay_legend(view), caption],
+                [
+                    _lay_toolbar(view, fields),
+                    _lay_welcome(view.default),
+                    stage,
+                    _lay_legend(view, fields),
+                    html.Div(id=ids.KEY, className="kin-key"),
+                    caption,
+                ],
                 className="kin-map",
                 **aria(label="Map"),
             ),
@@ -62,118 +102,340 @@ def layout(view: View, fields: Fields) -> html.Div:
 
 
 def register(app: Dash, view: View) -> None:
-    """Register the page's callbacks."""
+    """Register the page's callbacks, and the route of its downloads."""
+
+    def live(*names: str) -> dict[str, Input]:
+        return {name: Input(ids.field("map", name), "value") for name in names}
+
+    def known(*names: str) -> dict[str, State]:
+        return {name: State(ids.field("map", name), "value") for name in names}
+
+    # All but the map itself wait for it: it is seen first, and everything else belongs to it.
+    after = {"drawn": Input(ids.DRAWN, "data"), "atlas": State(atlas_field(), "value")}
+    scheme = {"scheme": State(ids.SCHEME, "data")}
+    app.callback(
+        Output(ids.DRAWN, "data"),
+        inputs={
+            "atlas": Input(atlas_field(), "value"),
+            "scheme": Input(ids.SCHEME, "data"),
+            **live("method", "dimensions"),
+            **known("layer"),
+        },
+    )(lambda scheme, **fields: draw(view, read_state(view, fields, scheme)))
+    app.callback(
+        Output(ids.MOVES, "data"), inputs={**after, **known("method", "dimensions")}, prevent_initial_call=True
+    )(lambda drawn, **fields: tell_moves(view, read_state(view, fields)))
+    app.callback(
+        Output(ids.PAINTED, "data"),
+        Output(ids.KEY, "children"),
+        inputs={**after, **scheme, **live("layer", "colour"), **known("method", "dimensions")},
+        prevent_initial_call=True,
+    )(lambda drawn, scheme, **fields: paint(view, read_state(view, fields, scheme)))
+    app.callback(
+        Output(ids.PANEL, "children"),
+        Output(ids.MARKED, "data"),
+        inputs={
+            **after,
+            **scheme,
+            **live("layer", "class", "colour", "marks", "groups", "chosen"),
+            **known("method", "dimensions"),
+        },
+        prevent_initial_call=True,
+    )(lambda drawn, scheme, **fields: show(view, read_state(view, fields, scheme)))
+    app.callback(
+        Output(ids.CAPTION, "children"),
+        inputs={**after, **live("layer", "class", "marks", "chosen"), **known("method", "dimensions")},
+        prevent_initial_call=True,
+    )(lambda drawn, **fields: tell_map(view, read_state(view, fields)))
+    _register_clientside(app)
+    app.server.add_url_rule(f"/{DOWNLOADS}", "download-map", lambda: send_download(view))
+
+
+def _register_clientside(app: Dash) -> None:
+    """Register what needs no server."""
     add_clientside: Any = app.clientside_callback
+
+    def value(name: str) -> tuple[dict[str, Any], str]:
+        return ids.field("map", name), "value"
+
     add_clientside(
         ClientsideFunction("kinscape", "pick"),
-        Output(ids.field("map", "class"), "value"),
+        Output(*value("class")),
         Output(ids.SEARCH, "value"),
+        Output(ids.GRAPH, "clickData"),
         Input(ids.SEARCH, "value"),
         Input(ids.GRAPH, "clickData"),
         State(ids.CATEGORIES, "data"),
         prevent_initial_call=True,
     )
-    add_clientside(ClientsideFunction("kinscape", "close"), Input(ids.WELCOME, "hide"), prevent_initial_call=True)
-    register_hover(app, ids.GRAPH, ids.HOVER_CARD)
-    app.callback(
-        Output(ids.GRAPH, "figure"),
-        Output(ids.PANEL, "children"),
-        Output(ids.DRAWN, "data"),
-        Input(atlas_field(), "value"),
-        Input(ids.field("map", "layer"), "value"),
-        Input(ids.field("map", "class"), "value"),
-        Input(ids.SCHEME, "data"),
-        Input(ids.GROUPS, "value"),
-        State(ids.DRAWN, "data"),
-    )(
-        lambda atlas, layer, named, scheme, groups, drawn: show(
-            view, read_state(view, atlas, layer, named, scheme), groups or [], drawn
-        )
+    add_clientside(
+        ClientsideFunction("kinscape", "gather"),
+        Output(*value("chosen")),
+        Output(*value("class"), allow_duplicate=True),
+        Input(ids.GRAPH, "selectedData"),
+        prevent_initial_call=True,
     )
-    app.callback(
-        Output(ids.CAPTION, "children"),
-        Output(ids.field("map", "layer"), "data"),
+    # One callback each: Dash lets one that takes several wait for the slowest of them.
+    for inputs in (
+        [Input(ids.DRAWN, "data")],
+        [Input(ids.MOVES, "data")],
+        [Input(ids.PAINTED, "data")],
+        [Input(ids.MARKED, "data")],
+        [Input(*value(name)) for name in ("layer", "marks", "groups", "chosen")],
+    ):
+        states = State(ids.CATEGORIES, "data"), State(ids.GRAPH, "id")
+        add_clientside(ClientsideFunction("kinscape", "receive"), *inputs, *states)
+    add_clientside(
+        ClientsideFunction("kinscape", "followLayer"),
+        Output(ids.SLIDER, "value"),
+        Output(ids.SLIDER, "max"),
+        Output(ids.SLIDER, "marks"),
+        Output(ids.LAYER_NAME, "children"),
+        Input(*value("layer")),
         Input(atlas_field(), "value"),
-        Input(ids.field("map", "layer"), "value"),
-    )(lambda atlas, layer: tell_map(view, read_state(view, atlas, layer)))
+        State(ids.ATLASES, "data"),
+    )
+    # These set the layer from within: Dash takes two callbacks that set each other's inputs for a mistake.
+    for name, source in (("slide", Input(ids.SLIDER, "value")), ("play", Input(ids.PLAY, "n_clicks"))):
+        add_clientside(
+            ClientsideFunction("kinscape", name),
+            source,
+            State(*value("layer")),
+            State(atlas_field(), "value"),
+            State(ids.ATLASES, "data"),
+            State(ids.field("map", "layer"), "id"),
+            prevent_initial_call=True,
+        )
+    add_clientside(
+        ClientsideFunction("kinscape", "markColouring"), Output(ids.LEGEND, "className"), Input(*value("colour"))
+    )
+    add_clientside(ClientsideFunction("kinscape", "close"), Input(ids.WELCOME, "hide"), prevent_initial_call=True)
+    add_clientside(
+        ClientsideFunction("kinscape", "hoverMap"),
+        Output(ids.HOVER_CARD, "children"),
+        Output(ids.HOVER_CARD, "style"),
+        Input(ids.GRAPH, "hoverData"),
+        State(atlas_field(), "value"),
+        State(ids.ATLASES, "data"),
+        State(ids.CATEGORIES, "data"),
+        State(ids.GRAPH, "id"),
+        State(ids.PAINTED, "data"),
+        prevent_initial_call=True,
+    )
 
 
-def show(
-    view: View, state: MapState, groups: Collection[str], drawn: Any
-) -> tuple[Figure | Patch, html.Div, list[str]]:
-    """Show a state: the figure, the panel, and what has been drawn.
+def draw(view: View, state: MapState) -> dict[str, Any]:
+    """Draw the map of a state, in the colours of the super-groups and with nothing marked.
 
-    Parameters
-    ----------
-    view : View
-        The atlases.
-    state : MapState
-        What to show.
-    groups : collection of str
-        The super-groups to bring out; all where it is empty.
-    drawn : list of str or None
-        What this function said last that it had drawn. While that is the same map in the same scheme, only
-        the marks and the opacities are sent, not the points.
+    Returns
+    -------
+    dict
+        ``key``, what the map is of; ``figure``; and ``layers``, those that there are, and ``layer``, which one is
+        drawn: that of the state, or where it has no such map another. A figure that only tells why there is none has
+        no ``key``.
     """
     atlas = view.atlases[state.atlas]
-    wanted = [state.atlas, state.layer, state.scheme]
-    try:
-        pin = atlas.pin(state.layer, state.index) if state.index in atlas.categories else None
-        figure = redraw(atlas, state, groups, pin) if drawn == wanted else draw(atlas, state, groups, pin)
-    except UserError as error:
-        return draw_message("no map of this layer", scheme=state.scheme), lay_note(str(error)), []
-    return figure, lay_panel(view, state, pin), wanted
-
-
-def draw(atlas: AtlasView, state: MapState, groups: Collection[str], pin: Pin | None) -> Figure:
-    """Draw the whole map of a state."""
-    return figures.draw_map(
-        atlas.map(state.layer).positions,
-        atlas.index,
-        atlas.groups,
-        scheme=state.scheme,
-        revision=f"{state.atlas} {state.layer}",
-        shown=groups,
-        **_mark(pin),
+    maps = atlas.frame(state.projection)
+    if not maps:
+        name = f"{METHODS[state.method]} map in {DIMENSIONS[state.dimensions]}"
+        return {"figure": draw_message(f"This atlas has no {name}. View offers others.", scheme=state.scheme)}
+    layer = state.layer if state.layer in maps else next(iter(maps))
+    key = _tell_key(state)
+    figure = figures.draw_map(
+        maps[layer], atlas.index, atlas.groups, scheme=state.scheme, revision=key, frame=FRAME
     )
+    told = {"layers": list(atlas.manifest.layers), "layer": layer, "wanted": state.layer, "slugs": SLUGS}
+    return {"key": key, "scheme": state.scheme, "flat": state.dimensions == "2", "figure": figure, **told}
 
 
-def redraw(atlas: AtlasView, state: MapState, groups: Collection[str], pin: Pin | None) -> Patch:
-    """Draw what changes in a map while its points stay: the marks, and how faded the super-groups are."""
-    patch = Patch()
-    positions = atlas.map(state.layer).positions
-    marks = figures.draw_marks(positions, atlas.index, scheme=state.scheme, **_mark(pin))
-    for place, trace in enumerate(marks):
-        patch["data"][place] = trace
-    opacities = figures.find_opacities(list_groups(atlas.groups), groups)
-    for place, opacity in enumerate(opacities, start=len(marks)):
-        patch["data"][place]["marker"]["opacity"] = opacity
-    return patch
+def tell_moves(view: View, state: MapState) -> dict[str, Any]:
+    """Tell where every point lies in every layer: by layer a list for each axis, in the order of ``index``."""
+    atlas = view.atlases[state.atlas]
+    layers = {layer: at.T.tolist() for layer, at in atlas.frame(state.projection).items()}
+    return {"key": _tell_key(state), "index": atlas.index.tolist(), "layers": layers}
 
 
-def tell_map(view: View, state: MapState) -> tuple[str, list[dict[str, str]]]:
-    """Tell what the map is, and how far it is to be believed; and the layers there are."""
+def paint(view: View, state: MapState) -> tuple[dict[str, Any] | None, list[Any]]:
+    """Give the colours of a state and what they mean; no colours where they are those of the super-groups."""
     atlas = view.atlases[state.atlas]
     try:
-        method, kept = METHOD_NAMES[atlas.map(state.layer).method], atlas.measure_faithfulness(state.layer)
+        colours, told, key = _PAINTERS[state.colour](atlas, state)
+    except UserError as error:
+        return None, [html.Span(str(error), role="status")]
+    if not colours:
+        return None, key
+    index = atlas.index.tolist()
+    return {"key": _tell_key(state), "colours": dict(zip(index, colours)), "told": dict(zip(index, told))}, key
+
+
+def show(view: View, state: MapState) -> tuple[html.Div, dict[str, Any] | None]:
+    """Show what is pinned or chosen: the panel, and the marks on the map, None where there is no map."""
+    atlas = view.atlases[state.atlas]
+    try:
+        pin = atlas.pin(state.layer, state.index, state.projection) if state.index in atlas.categories else None
+        positions = atlas.frame(state.projection)[state.layer]
+    except UserError as error:
+        return lay_note(str(error)), None
+    except KeyError:
+        return lay_note(f"There is no such map of layer {state.layer}."), None
+    links, strange = find_lines(atlas, state, pin)
+    nearest = [neighbour.index for neighbour in pin.neighbours] if pin else []
+    traces = figures.draw_marks(
+        positions,
+        atlas.index,
+        scheme=state.scheme,
+        pinned=pin.category.index if pin else None,
+        nearest=nearest,
+        pinned_name=pin.category.name if pin else "",
+        links=links,
+        strange=strange,
+        wrong=find_wrong(atlas, state) if WRONG in state.marks else [],
+    )
+    return lay_panel(view, state, pin), {"key": _tell_key(state), "traces": traces, "near": nearest}
+
+
+def find_lines(atlas: AtlasView, state: MapState, pin: Pin | None) -> tuple[list[tuple[int, int]], ...]:
+    """Find the pairs to join: neighbours in the original space, and neighbours on the map alone.
+
+    Of a pinned category both; of those chosen together, or else of all, the nearest in the original space.
+    """
+    if LINES not in state.marks:
+        return [], []
+    if pin:
+        here = pin.category.index
+        return [(here, neighbour.index) for neighbour in pin.neighbours], [(here, other) for other in pin.strangers]
+    if len(atlas.index) < 2:
+        return [], []
+    values = atlas.distances(state.layer).values.copy()
+    np.fill_diagonal(values, np.inf)
+    nearest = atlas.index[values.argmin(axis=1)].tolist()
+    pairs = dict(zip(atlas.index.tolist(), nearest, strict=True))
+    return [(one, pairs[one]) for one in state.chosen or pairs], []
+
+
+def find_wrong(atlas: AtlasView, state: MapState) -> list[int]:
+    """Find the classes that have no more than `FEW` of their nearest near them on the map."""
+    distortion = atlas.distortion(state.layer, state.projection)
+    wrong: NDArray[np.bool_] = np.rint(distortion.kept * distortion.nearest) <= FEW
+    return [] if distortion.nearest <= FEW else atlas.index[wrong].tolist()
+
+
+def tell_map(view: View, state: MapState) -> str:
+    """Tell what the map is, how far it is to be believed, and what is marked on it."""
+    atlas = view.atlases[state.atlas]
+    try:
+        kept = atlas.measure_faithfulness(state.layer, state.projection)
+        wrong = find_wrong(atlas, state) if WRONG in state.marks else []
     except UserError:
-        return "", list_layer_options(atlas)
+        return ""
+    flat = "A flat map distorts" if state.dimensions == "2" else "Three dimensions distort as well"
     told = (
-        f"{method} of {len(atlas.index):,} categories in layer {state.layer}. A flat map distorts: of a "
+        f"{METHODS[state.method]} of {len(atlas.index):,} categories in layer {state.layer}. {flat}: of a "
         f"category's {COUNT} nearest, {kept * COUNT:.1f} on average are also among the {COUNT} nearest here."
     )
-    return told, list_layer_options(atlas)
+    if WRONG in state.marks:
+        told += f" Of the {len(wrong):,} crossed ones no more than {FEW} is."
+    if LINES in state.marks:
+        of_all = f"Lines lead from every {'chosen ' if state.chosen else ''}category to the nearest in truth."
+        of_one = "Solid lines lead to what is nearest in truth, dotted ones to what is near on the map alone."
+        told += " " + (of_one if state.index in atlas.categories else of_all)
+    return told
 
 
-def _mark(pin: Pin | None) -> dict[str, Any]:
-    if pin is None:
-        return {"pinned": None, "nearest": (), "pinned_name": ""}
-    nearest = [neighbour.index for neighbour in pin.neighbours]
-    return {"pinned": pin.category.index, "nearest": nearest, "pinned_name": pin.category.name}
+def send_download(view: View) -> Response:
+    """Answer the request for the distances between those that were chosen together."""
+    state = read_state(view, request.args)
+    atlas = view.atlases[state.atlas]
+    if not state.chosen:
+        return Response("name the classes, as in chosen=281.282", status=400, mimetype="text/plain")
+    form = choose(request.args.get("format"), FORMATS, "csv")
+    matrix = take_chosen(atlas, state)
+    stem = f"distances-{atlas.manifest.network}-{state.layer}-{len(state.chosen)}"
+    return answer_file(stem, form, lambda path: write_distances(path, matrix))
+
+
+def _tell_key(state: MapState) -> str:
+    return f"{state.atlas} {state.projection}"
+
+
+def _paint_groups(atlas: AtlasView, state: MapState) -> Painted:
+    return [], [], []
+
+
+def _paint_clusters(atlas: AtlasView, state: MapState) -> Painted:
+    """Paint every cluster as the super-group that most of it is of, unless a larger one has that colour."""
+    clusters, distances = atlas.clusters(state.layer), atlas.distances(state.layer).values
+    free = [style.colour(state.scheme) for style in STYLES.values()]
+    own = {group: style.colour(state.scheme) for group, style in STYLES.items()}
+    colours, names = [], []
+    for cluster in range(int(clusters.max()) + 1):
+        rows = np.flatnonzero(clusters == cluster)
+        counts = Counter(atlas.groups[row] for row in rows)
+        colour = next((own[group] for group, _ in counts.most_common() if own[group] in free), free[0])
+        free.remove(colour)
+        middle = int(atlas.index[rows[distances[np.ix_(rows, rows)].sum(axis=1).argmin()]])
+        colours.append(colour)
+        names.append(f"around {atlas.categories[middle].name}")
+    sizes = Counter(clusters.tolist())
+    key = [_lay_swatch(colours[at], f"{names[at]} \u00b7 {sizes[at]}") for at in range(len(colours))]
+    return [colours[at] for at in clusters], [f"in the cluster {names[at]}" for at in clusters], key
+
+
+def _paint_distortion(atlas: AtlasView, state: MapState) -> Painted:
+    distortion = atlas.distortion(state.layer, state.projection)
+    count = distortion.nearest
+    colours = [figures.grade(value, state.scheme) for value in distortion.kept]
+    told = [f"{round(value * count)} of its {count} nearest are near here" for value in distortion.kept]
+    key = _lay_ramp(state, f"none of its {count} nearest is near here", f"all {count} are")
+    return colours, told, key
+
+
+def _paint_opposites(atlas: AtlasView, state: MapState) -> Painted:
+    if not atlas.opposites:
+        raise UserError("This atlas has no drawn opposites.")
+    names = load_categories()
+    taken = [names[atlas.opposites[index]] if index in atlas.opposites else None for index in atlas.index.tolist()]
+    none = figures.grade(0.5, state.scheme)
+    colours = [STYLES[each.super_group].colour(state.scheme) if each else none for each in taken]
+    told = [f"opposite: {each.name}" if each else "no opposite" for each in taken]
+    counts = Counter(each.super_group for each in taken if each)
+    swatches = [
+        _lay_swatch(STYLES[group].colour(state.scheme), f"{group} \u00b7 {counts[group]}")
+        for group in list_groups(counts)
+    ]
+    return colours, told, [html.Span("The opposite is taken for one of:"), *swatches]
+
+
+def _paint_recognition(atlas: AtlasView, state: MapState) -> Painted:
+    if not atlas.recognition:
+        raise UserError("This atlas has no pictures that could be recognised.")
+    count = len(atlas.judges)
+    shares = [atlas.recognition.get(index, 0.0) for index in atlas.index.tolist()]
+    colours = [figures.grade(share, state.scheme) for share in shares]
+    told = [f"{share * count:.2g} of {count} networks name{'s' if share * count == 1 else ''} it" for share in shares]
+    best = f"all {count} do: {', '.join(atlas.judges)}" if count > 1 else f"{atlas.judges[0]} does"
+    return colours, told, _lay_ramp(state, "no network names its picture", best)
+
+
+_PAINTERS: dict[str, Callable[[AtlasView, MapState], Painted]] = {
+    "group": _paint_groups,
+    "cluster": _paint_clusters,
+    "distortion": _paint_distortion,
+    "opposite": _paint_opposites,
+    "recognition": _paint_recognition,
+}
+
+
+def _lay_swatch(colour: str, text: str) -> html.Span:
+    return html.Span([html.Span(className="kin-swatch", style={"background": colour}), text], className="kin-group")
+
+
+def _lay_ramp(state: MapState, worst: str, best: str) -> list[Any]:
+    ramp = f"linear-gradient(to right, {', '.join(figures.RAMPS[state.scheme])})"
+    return [html.Span(worst), html.Span(className="kin-ramp", style={"background": ramp}), html.Span(best)]
 
 
 def _lay_toolbar(view: View, fields: Fields) -> html.Div:
-    atlas = take_atlas(view, fields["atlas"])
     options = sorted(map(tell_category, view.categories), key=lambda option: option["label"].casefold())
     search = dmc.Select(
         id=ids.SEARCH,
@@ -193,16 +455,83 @@ def _lay_toolbar(view: View, fields: Fields) -> html.Div:
         className="kin-search",
         **aria(label="Search for a category"),
     )
-    layer = dmc.Select(
-        id=ids.field("map", "layer"),
-        data=list_layer_options(atlas),
-        value=choose(fields["layer"], atlas.manifest.layers, atlas.manifest.default_layer),
-        allowDeselect=False,
-        maxDropdownHeight=420,
-        className="kin-layer",
-        **aria(label="Layer of the network"),
+    return html.Div([search, _lay_layers(view, fields), _lay_view(fields)], className="kin-toolbar", role="search")
+
+
+def _lay_layers(view: View, fields: Fields) -> html.Div:
+    """Lay out what leads through the layers, from the input to the output."""
+    layers = list(take_atlas(view, fields["atlas"]).manifest.layers)
+    play = dmc.ActionIcon(
+        html.Span(className="kin-play"),
+        id=ids.PLAY,
+        variant="subtle",
+        color="gray",
+        size="lg",
+        **aria(label="Play the layers from the input to the output"),
     )
-    return html.Div([search, layer], className="kin-toolbar", role="search")
+    slider = dmc.Slider(
+        id=ids.SLIDER,
+        min=0,
+        max=len(layers) - 1,
+        step=1,
+        value=layers.index(fields["layer"]) if fields["layer"] in layers else 0,
+        marks=[{"value": at} for at in range(len(layers))],
+        label=None,
+        size="sm",
+        updatemode="drag",
+        thumbLabel="Layer of the network",
+        className="kin-slider",
+    )
+    return html.Div([play, slider, html.Span(id=ids.LAYER_NAME, role="status")], className="kin-layers")
+
+
+def _lay_view(fields: Fields) -> dmc.Popover:
+    """Lay out what else may be changed: how the map is made, what colours tell, and what is marked."""
+
+    def control(name: str, options: dict[str, str], label: str) -> dmc.SegmentedControl:
+        return dmc.SegmentedControl(
+            id=ids.field("map", name),
+            data=[{"value": value, "label": text} for value, text in options.items()],
+            value=choose(fields[name], options, next(iter(options))),
+            size="xs",
+            **aria(label=label),
+        )
+
+    colour = dmc.RadioGroup(
+        dmc.Stack([dmc.Radio(label=text, value=value, size="xs") for value, text in COLOURS.items()], gap="xs"),
+        id=ids.field("map", "colour"),
+        value=choose(fields["colour"], COLOURS, "group"),
+        label="Colours tell",
+        size="sm",
+    )
+    marks = dmc.CheckboxGroup(
+        dmc.Stack([dmc.Checkbox(label=text, value=value, size="xs") for value, text in MARK_NAMES.items()], gap="xs"),
+        id=ids.field("map", "marks"),
+        value=[mark for mark in fields["marks"] if mark in MARK_NAMES],
+        label="On the map",
+        size="sm",
+    )
+    return dmc.Popover(
+        [
+            dmc.PopoverTarget(dmc.Button("View", variant="default", className="kin-view")),
+            dmc.PopoverDropdown(
+                dmc.Stack(
+                    [
+                        dmc.Group(
+                            [control("method", METHODS, "Projection"), control("dimensions", DIMENSIONS, "Dimensions")]
+                        ),
+                        colour,
+                        marks,
+                    ],
+                    gap="md",
+                )
+            ),
+        ],
+        position="bottom-end",
+        shadow="md",
+        keepMounted=True,
+        withinPortal=False,
+    )
 
 
 def _lay_welcome(atlas: AtlasView) -> dmc.Alert:
@@ -210,8 +539,9 @@ def _lay_welcome(atlas: AtlasView) -> dmc.Alert:
     seen = "when it draws them" if drawn else "in photographs"
     return dmc.Alert(
         f"Each mark is one of ImageNet's categories, near others that look alike to {atlas.manifest.network} "
-        f"{seen}. Point at a mark to see {'its picture' if drawn else 'its name'}, and click it to pin it "
-        f"with the {COUNT} categories that are truly nearest.",
+        f"{seen}. Point at a mark to see {'its picture' if drawn else 'its name'}, click it to pin it "
+        f"with the {COUNT} categories that are truly nearest, and move the slider to see kinds gather as the "
+        f"network gets deeper.",
         id=ids.WELCOME,
         withCloseButton=True,
         closeButtonLabel="Close the explanation",
@@ -220,21 +550,17 @@ def _lay_welcome(atlas: AtlasView) -> dmc.Alert:
     )
 
 
-def _lay_legend(view: View) -> html.Div:
+def _lay_legend(view: View, fields: Fields) -> html.Div:
     groups = list_groups([category.super_group for category in view.categories])
-    chips = [dmc.Chip(lay_group(group), value=group, size="xs", variant="outline") for group in groups]
+    chips = [dmc.Chip(lay_group(group), value=SLUGS[group], size="xs", variant="outline") for group in groups]
+    shown = [slug for slug in fields["groups"] if slug in SLUGS.values()]
     return html.Div(
-        dmc.ChipGroup(chips, id=ids.GROUPS, multiple=True, value=[]),
+        dmc.ChipGroup(chips, id=ids.field("map", "groups"), multiple=True, value=shown),
+        id=ids.LEGEND,
         className="kin-legend",
         role="group",
         **aria(label="Super-groups of WordNet: choose some to bring them out"),
     )
 
 
-PAGE = Page(
-    path="",
-    name="Map",
-    defaults=lambda view: {"layer": view.default.manifest.default_layer, "class": ""},
-    layout=layout,
-    register=register,
-)
+PAGE = Page(path="", name="Map", defaults=list_defaults, layout=layout, register=register)

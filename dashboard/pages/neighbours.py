@@ -344,7 +344,14 @@ def lay_summary(view: View, graph: Graph) -> html.Div:
             html.H3("Hubs"),
             html.Table(
                 [
-                    html.Thead(html.Tr([html.Th("category", scope="col"), html.Th("arrows to it", scope="col", className="kin-number")])),
+                    html.Thead(
+                        html.Tr(
+                            [
+                                html.Th("category", scope="col"),
+                                html.Th("arrows to it", scope="col", className="kin-number"),
+                            ]
+                        )
+                    ),
                     html.Tbody(hubs),
                 ],
                 className="kin-table neighbours-table",

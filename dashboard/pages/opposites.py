@@ -22,7 +22,7 @@ from dashboard.figures.opposites import draw_arrows
 from dashboard.figures.style import draw_message, list_groups
 from dashboard.images import picture_address
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
-from dashboard.parts import aria, lay_card, lay_group, lay_hover_graph, lay_note, lay_word_picker, register_hover
+from dashboard.parts import aria, lay_card, lay_hover_graph, lay_note, lay_word_picker, register_hover
 from inputgen.errors import UserError
 
 KEY = "opposites"
@@ -111,12 +111,12 @@ def layout(view: View, fields: Fields) -> html.Div:
     )
     reading = html.Div(
         [
-            html.Span("What opposite means", id=ids.READING_LABEL, className="kin-label"),
+            html.Span("What opposite means", id=ids.READING_LABEL, className="kin-opposites-label"),
             dmc.SegmentedControl(
                 id=ids.field(KEY, "reading"),
                 data=[{"value": each, "label": READING_NAMES[each]} for each in READINGS],
                 value=choose(fields["reading"], READINGS, _first_reading(atlas)),
-                className="kin-readings",
+                className="kin-opposites-readings",
                 **aria(labelledby=ids.READING_LABEL),
             ),
         ]
@@ -138,7 +138,7 @@ def layout(view: View, fields: Fields) -> html.Div:
             html.Section(
                 [
                     html.H2("One category"),
-                    html.Div([word, html.Div(_list_examples(view, atlas), className="kin-examples")]),
+                    html.Div([word, html.Div(_list_examples(view, atlas), className="kin-opposites-examples")]),
                     html.Div(id=ids.OPPOSITES_ONE, **aria(live="polite")),
                 ],
                 className="kin-card",
@@ -150,7 +150,7 @@ def layout(view: View, fields: Fields) -> html.Div:
                     html.P(id=ids.OPPOSITES_CAPTION, className="kin-note"),
                     stage,
                 ],
-                className="kin-card kin-arrows",
+                className="kin-card kin-opposites-arrows",
             ),
             html.Div(
                 [
@@ -170,13 +170,13 @@ def layout(view: View, fields: Fields) -> html.Div:
                         value=fields["page"],
                         withControls=False,  # they would be buttons without names
                         size="sm",
-                        className="kin-pages",
+                        className="kin-opposites-pages",
                     ),
                 ],
                 className="kin-card",
             ),
         ],
-        className="kin-article",
+        className="kin-article kin-opposites",
     )
 
 
@@ -206,7 +206,9 @@ def register(app: Dash, view: View) -> None:
         Input(ids.SCHEME, "data"),
     )(lambda *asked: show_arrows(view, *asked))
     app.callback(Output(ids.OPPOSITES_COUNTS, "children"), atlas)(lambda key: show_counts(view, key))
-    app.callback(Output(ids.OPPOSITES_PAIRS, "children"), atlas, reading, group)(lambda *asked: show_pairs(view, *asked))
+    app.callback(Output(ids.OPPOSITES_PAIRS, "children"), atlas, reading, group)(
+        lambda *asked: show_pairs(view, *asked)
+    )
     app.callback(
         Output(ids.OPPOSITES_GALLERY, "children"),
         Output(ids.OPPOSITES_TELLS, "children"),
@@ -272,16 +274,14 @@ def show_counts(view: View, key: Any) -> list[Component]:
         summaries = list(find_all(take_atlas(view, key)).summaries.values())
     except UserError as error:
         return [lay_note(str(error))]
-    rows = [
+    rows: list[tuple[str, list[Component]]] = [
         ("each other's opposite", [_lay_share(one.commuting, one.classes, None) for one in summaries]),
         ("different classes are an opposite", [html.Span(f"{one.different:,}") for one in summaries]),
-        *(
-            (claims[0].text, [_lay_share(claim.holds, claim.classes, claim.base) for claim in claims])
-            for claims in zip(*(one.claims for one in summaries), strict=True)
-        ),
     ]
+    for claims in zip(*(one.claims for one in summaries), strict=True):
+        rows.append((claims[0].text, [_lay_share(claim.holds, claim.classes, claim.base) for claim in claims]))
     head = [html.Th(), *(html.Th(READING_NAMES[one.reading], scope="col") for one in summaries)]
-    body = [html.Tr([html.Th(name, scope="row"), *map(html.Td, cells)]) for name, cells in rows]
+    body = [html.Tr([html.Th(name, scope="row"), *(html.Td(cell) for cell in cells)]) for name, cells in rows]
     return [
         html.H2("How often"),
         html.P(
@@ -290,7 +290,9 @@ def show_counts(view: View, key: Any) -> list[Component]:
             "bar is what the same would be of all categories.",
             className="kin-note",
         ),
-        html.Div(html.Table([html.Thead(html.Tr(head)), html.Tbody(body)], className="kin-table"), className="kin-scroll"),
+        html.Div(
+            html.Table([html.Thead(html.Tr(head)), html.Tbody(body)], className="kin-table"), className="kin-scroll"
+        ),
     ]
 
 
@@ -315,14 +317,14 @@ def show_pairs(view: View, key: Any, reading: Any, group: Any) -> list[Component
     laid = [_lay_pair(view, atlas, pair, reading) for pair in pairs]
     rest = [
         html.Details(
-            [html.Summary(f"{len(laid) - FIRST:,} more"), html.Div(laid[FIRST:], className="kin-commutes")],
-            className="kin-more",
+            [html.Summary(f"{len(laid) - FIRST:,} more"), html.Div(laid[FIRST:], className="kin-opposites-commutes")],
+            className="kin-opposites-more",
         )
     ]
     return [
         heading,
         html.P(told, className="kin-note"),
-        html.Div(laid[:FIRST], className="kin-commutes"),
+        html.Div(laid[:FIRST], className="kin-opposites-commutes"),
         *(rest if len(laid) > FIRST else []),
     ]
 
@@ -343,7 +345,7 @@ def show_gallery(view: View, key: Any, group: Any, page: Any) -> tuple[list[Comp
     ]
     pages = -(-len(wanted) // SHOWN)
     at = min(max(page if isinstance(page, int) else 1, 1), pages)
-    tiles = [
+    tiles: list[Component] = [
         lay_card(
             view,
             atlas,
@@ -360,12 +362,12 @@ def show_gallery(view: View, key: Any, group: Any, page: Any) -> tuple[list[Comp
 
 def _lay_one(view: View, atlas: AtlasView, found: Found, index: int, kept: Fields) -> html.Div:
     one, name = found.opposites[index], atlas.categories[index].name
-    drawings = [_lay_drawing(atlas, index, "class", name, atlas.categories[index].super_group)]
+    drawings: list[Component] = [_lay_drawing(atlas, index, "class", name, atlas.categories[index].super_group)]
     if "minimised" in one.classes:
         judged = [f"{judge} sees {_name_class(seen)}" for judge, seen in one.judges.items()]
         told = f"taken for {_name_class(one.classes['minimised'])}, {one.probability:.0%}"
         drawings += [
-            html.Span("\u2192", className="kin-arrow", **aria(hidden="true")),
+            html.Span("\u2192", className="kin-opposites-arrow", **aria(hidden="true")),
             _lay_drawing(atlas, index, OPPOSITE, f"the opposite of {name}", told, *judged),
         ]
     measured = {"farthest": f"distance {one.distance:.4g}", "opposed": f"cosine {one.cosine:.2f}"}
@@ -384,16 +386,16 @@ def _lay_one(view: View, atlas: AtlasView, found: Found, index: int, kept: Field
     note = None if "minimised" in one.classes else html.P(_tell_undrawn(atlas), className="kin-note")
     return html.Div(
         [
-            html.Div(drawings, className="kin-drawings"),
+            html.Div(drawings, className="kin-opposites-drawings"),
             html.Div(
                 [
                     html.P(f"Three readings of what is opposite to {name}:" if note is None else None),
-                    html.Div(tiles, className="kin-three"),
+                    html.Div(tiles, className="kin-opposites-three"),
                     note,
                 ]
             ),
         ],
-        className="kin-one",
+        className="kin-opposites-one",
     )
 
 
@@ -418,7 +420,7 @@ def _lay_drawing(atlas: AtlasView, index: int, kind: str, name: str, *notes: str
             html.Span(name, className="kin-name"),
             *(html.Span(note, className="kin-about") for note in notes),
         ],
-        className="kin-drawing",
+        className="kin-opposites-drawing",
     )
 
 
@@ -430,7 +432,7 @@ def _lay_table(
     def lay(index: int, kind: str = "class") -> html.Span:
         address = picture_address(atlas, index, kind=kind)
         picture = html.Img(src=address, alt="", className="kin-thumb") if address else None
-        return html.Span([picture, _name_class(index)], className="kin-entry")
+        return html.Span([picture, _name_class(index)], className="kin-opposites-entry")
 
     rows = []
     for index in members:
@@ -444,7 +446,7 @@ def _lay_table(
             html.P(f"{len(members):,} categories: {word.definition}.", className="kin-note"),
             html.Div(
                 html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className="kin-table"),
-                className="kin-scroll kin-long",
+                className="kin-scroll kin-opposites-long",
                 tabIndex=0,
                 role="region",
                 **aria(label=f"Opposites of {word.word}"),
@@ -459,9 +461,9 @@ def _lay_pair(view: View, atlas: AtlasView, pair: tuple[int, int], reading: str)
     parts = [html.Img(src=address, alt="", className="kin-thumb") for address in pictures if address]
     told = [html.Span(names[0], className="kin-name"), html.Span(names[1], className="kin-name")]
     return dcc.Link(
-        [html.Span(parts, className="kin-both"), html.Span(told, className="kin-told")],
+        [html.Span(parts, className="kin-opposites-both"), html.Span(told, className="kin-told")],
         href=_write(view, atlas, names[0], {"reading": reading}),
-        className="kin-commute",
+        className="kin-opposites-commute",
     )
 
 
@@ -469,14 +471,18 @@ def _lay_share(holds: int, classes: int, base: float | None) -> html.Div:
     share = holds / classes if classes else 0.0
     told = f"{holds:,} of {classes:,}" + ("" if base is None else f", {share:.0%}; of all {base:.0%}")
     stroke = [] if base is None else [html.I(style={"left": f"{base:.1%}"})]
-    bar = html.Div([html.Span(style={"width": f"{share:.1%}"}), *stroke], className="kin-share", **aria(hidden="true"))
+    bar = html.Div(
+        [html.Span(style={"width": f"{share:.1%}"}), *stroke], className="kin-opposites-share", **aria(hidden="true")
+    )
     return html.Div([told, bar])
 
 
 def _list_examples(view: View, atlas: AtlasView) -> list[Any]:
     there = [word for word in EXAMPLES if set(find_group(word).indices) & set(atlas.categories)]
     return [
-        dcc.Link(word, href=write_address(view, KEY, atlas=atlas.key, **{"class": word}), className="kin-example")
+        dcc.Link(
+            word, href=write_address(view, KEY, atlas=atlas.key, **{"class": word}), className="kin-opposites-example"
+        )
         for word in there
     ]
 
@@ -495,7 +501,8 @@ def _tell_undrawn(atlas: AtlasView) -> str:
     if atlas.manifest.source != DRAWN:
         return "This atlas is of photographs: no opposites are drawn. The other readings need none."
     return (
-        "No opposites are drawn in this atlas (kinscape build --kinds opposite draws them). The other readings need none."
+        "No opposites are drawn in this atlas; kinscape build --kinds opposite draws them. "
+        "The other readings need none."
     )
 
 
