@@ -1393,6 +1393,20 @@ def worker(
 
 
 @app.command()
+def snapshot(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; ends in .html.")],
+    atlas: AtlasOption = None,
+) -> None:
+    """Write the map, the pictures and the nearest categories to one file that opens without a server."""
+    from dashboard.snapshot import write_snapshot
+
+    opened = load_atlas(atlas)
+    write_snapshot(file, opened)
+    size = file.stat().st_size / 1e6
+    _print_plain(f"wrote the map of {len(opened.manifest.classes)} categories to {file} ({size:.1f} MB)")
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for what the demo writes.")] = Path("kinscape-demo"),
     device: DeviceOption = "auto",
@@ -1408,31 +1422,34 @@ def demo(
     from analysis.distances import distance_matrix
     from analysis.export import write_distances
     from dashboard.app import create_app
-    from dashboard.serve import find_address, open_server
+    from dashboard.serve import catch_end, find_address, open_server
+    from dashboard.worker import keep_worker, open_jobs
     from inputgen.network import load_network
 
-    opened = load_atlas()
-    server = open_server(create_app([opened]), host=host, port=port)  # a port in use should be known before the work
-    network = load_network(opened.manifest.network, device=device)
-    with _show_progress() as on_progress:
-        check = remeasure_atlas(opened, network, on_progress=on_progress)
-    space, metric = check.space.standardise(), opened.manifest.default_metric
-    _print_plain(
-        f"{network.name} looked at {check.pictures} pictures that it drew itself and recognises "
-        f"{check.recognised:.1%} of them."
-    )
-    _print_plain(f"Layer {space.layer}: the features equal the shipped ones to {check.deviation:.1e} of their spread.")
-    answer = find_closer(space, find_group("cat"), find_group("fox"), find_group("wolf"), metric=metric)
-    _print_plain(answer.sentence)
-    path = out / "distances.npz"
-    write_distances(path, distance_matrix(space, metric))
-    _print_plain(f"The distances of all {len(space.index)} categories are in {path}.")
+    with catch_end(), open_jobs(None) as queue:
+        opened = load_atlas()
+        server = open_server(create_app([opened], jobs=queue), host=host, port=port)  # a port in use should be known before the work
+        network = load_network(opened.manifest.network, device=device)
+        with _show_progress() as on_progress:
+            check = remeasure_atlas(opened, network, on_progress=on_progress)
+        space, metric = check.space.standardise(), opened.manifest.default_metric
+        _print_plain(
+            f"{network.name} looked at {check.pictures} pictures that it drew itself and recognises "
+            f"{check.recognised:.1%} of them."
+        )
+        _print_plain(f"Layer {space.layer}: the features equal the shipped ones to {check.deviation:.1e} of their spread.")
+        answer = find_closer(space, find_group("cat"), find_group("fox"), find_group("wolf"), metric=metric)
+        _print_plain(answer.sentence)
+        path = out / "distances.npz"
+        write_distances(path, distance_matrix(space, metric))
+        _print_plain(f"The distances of all {len(space.index)} categories are in {path}.")
 
-    address = find_address(server)
-    _print_address(address)
-    # A browser in the terminal would wait here for a server that does not answer yet.
-    Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-    server.run()
+        address = find_address(server)
+        _print_address(address)
+        # A browser in the terminal would wait here for a server that does not answer yet.
+        Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        with keep_worker(queue):
+            server.run()
 
 
 def _open_space(folder: Path | None, layer: str | None, metric: str | None, raw: bool) -> tuple[FeatureSpace, str]:

@@ -24,6 +24,7 @@ import torch
 import typer
 from PIL import Image
 from timm.data import create_transform, resolve_model_data_config  # type: ignore[attr-defined]
+from timm.models import get_notrace_functions, get_notrace_modules
 from torch.utils.data import DataLoader, Dataset
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
@@ -137,8 +138,12 @@ def prepare_usual_loop(name: str, network: Network, paths: list[Path]) -> Callab
     """Make ready what one would write to measure the same layers with timm and torchvision."""
     module = build_network(name, None).module.eval()
     transform = create_transform(**resolve_model_data_config(module))  # type: ignore[no-untyped-call]
-    last = list(get_graph_node_names(module)[1])[-1]
-    extractor = create_feature_extractor(module, [*network.layers, last]).to(network.device)
+    tracer = {  # timm knows which of its parts torchvision cannot look into
+        "leaf_modules": list(get_notrace_modules()),  # type: ignore[no-untyped-call]
+        "autowrap_functions": list(get_notrace_functions()),  # type: ignore[no-untyped-call]
+    }
+    last = get_graph_node_names(module, tracer_kwargs=tracer)[1][-1]
+    extractor = create_feature_extractor(module, [*network.layers, last], tracer_kwargs=tracer).to(network.device)
 
     @torch.inference_mode()
     def run() -> None:

@@ -14,7 +14,7 @@ from dashboard import jobs as job_files
 from dashboard.data import View
 from dashboard.jobs import Jobs
 from dashboard.page import Page, atlas_field, find_defaults, read_fields
-from dashboard.pages import about, closer, draw, features, matrix, neighbours, opposites
+from dashboard.pages import about, closer, draw, features, matrix, neighbours, opposites, photo
 from dashboard.pages import map as map_page
 from dashboard.parts import aria, lay_note, tell_atlas, tell_category
 
@@ -27,6 +27,7 @@ PAGES: tuple[Page, ...] = (
     features.PAGE,
     neighbours.PAGE,
     matrix.PAGE,
+    photo.PAGE,
     about.PAGE,
 )
 """In the order of the navigation; the first is shown where an address names none."""

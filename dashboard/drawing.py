@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +105,13 @@ def draw(work: Work) -> None:
     draw_request(work, Request.read(work.request))
 
 
-def draw_request(work: Work, request: Request, *, photograph: Path | None = None) -> None:
+def draw_request(
+    work: Work,
+    request: Request,
+    *,
+    photograph: Path | None = None,
+    on_frame: Callable[[Pixels], None] = lambda _: None,
+) -> None:
     """Draw a request into the folder of a work, with what a page needs to show the way there.
 
     ==================  ===============================================================================
@@ -125,6 +131,8 @@ def draw_request(work: Work, request: Request, *, photograph: Path | None = None
         What is asked.
     photograph : pathlib.Path, optional
         To start from.
+    on_frame : callable
+        Is shown the values of every frame, which its file holds compressed.
 
     Raises
     ------
@@ -140,7 +148,7 @@ def draw_request(work: Work, request: Request, *, photograph: Path | None = None
     recipe = choose_recipe(request.recipe or None, network).resize(request.size)
     if request.steps:
         recipe = recipe.take(request.steps)
-    album = _Album(work, recipe.steps)
+    album = _Album(work, recipe.steps, on_frame)
     files = Files((work.folder / "picture.png",), (work.folder / "film.mp4",), work.folder / "trace.parquet")
     drawn = draw_files(
         expression,
@@ -181,8 +189,9 @@ def draw_request(work: Work, request: Request, *, photograph: Path | None = None
 class _Album:
     """The frames that a page shows: the start, some steps, and the finished picture as a whole."""
 
-    def __init__(self, work: Work, count: int) -> None:
+    def __init__(self, work: Work, count: int, on_frame: Callable[[Pixels], None]) -> None:
         self.work = work
+        self.on_frame = on_frame
         self.every = -(-count // FRAMES)
         self.steps: list[int] = []
         self.logits: list[Any] = []
@@ -207,6 +216,7 @@ class _Album:
             Image.fromarray(pixels).save(temporary, **FRAME_OPTIONS)
         self.steps.append(number)
         self.logits.append(logits)
+        self.on_frame(pixels)
         self.work.tell_frames(len(self.steps))
 
 

@@ -35,7 +35,7 @@ MOST_QUEUED = 24  # jobs that wait or run
 MOST_OF_SESSION = 4
 MOST_KEPT = 120  # finished jobs
 KEPT_FOR = 7 * 24 * 3600  # seconds
-LARGEST_UPLOAD = 10 * 2**20  # bytes
+LARGEST_UPLOAD = 15 * 2**20  # bytes
 ATTEMPTS = 2
 STALE = 30.0  # seconds without a sign of life after which a worker counts as lost
 
@@ -197,7 +197,11 @@ class Jobs:
                 (folder / UPLOAD).write_bytes(upload)
             _write(folder / JOB, {"kind": kind, "request": job.request, "session": session, "submitted": job.submitted})
             self.write_status(JobStatus(job, QUEUED))
-            self._enqueue(job.id)
+            try:
+                self._enqueue(job.id)
+            except UserError:
+                shutil.rmtree(folder)
+                raise
         self.clean()
         return job.id
 

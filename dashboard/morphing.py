@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.categories import Group, find_group
 from analysis.files import write_whole
 from dashboard.drawing import Request, draw_request
-from dashboard.jobs import frame_name
 from dashboard.placing import hide_path
 from inputgen.errors import UserError
 
 if TYPE_CHECKING:
+    from analysis.photographs import Pixels
     from dashboard.worker import Work
 
 WAY = "way.json"
@@ -75,7 +74,7 @@ def morph(work: Work) -> None:
 
     The files are those of `dashboard.drawing.draw_request`, and `WAY`, which `dashboard.pages.morph` shows: per frame
     both ends' logits and the classes that the network sees first, and the frame's place on the map. Unlike the climb,
-    which sees random views of a picture, it tells what the network sees in the whole stored frame.
+    which sees random views of a picture, it tells what the network sees in the whole frame.
 
     Raises
     ------
@@ -86,23 +85,22 @@ def morph(work: Work) -> None:
     photograph = work.upload
     if work.request.get("photograph") and photograph is None:
         raise UserError("the photograph is deleted already; choose it again")
+    frames: list[Pixels] = []
     try:
-        draw_request(work, request, photograph=photograph)
+        draw_request(work, request, photograph=photograph, on_frame=frames.append)
     except UserError as error:
         raise hide_path(error, work) from None
     drawn = json.loads((work.folder / "result.json").read_text(encoding="utf-8"))
-    paths = [work.folder / frame_name(number) for number in range(len(drawn["frames"]))]
-    way = measure_way(work, ends, paths, feed=drawn["recipe"]["feed"])
+    way = measure_way(work, ends, frames, feed=drawn["recipe"]["feed"])
     with write_whole(work.folder / WAY) as temporary:
         temporary.write_text(json.dumps({"steps": drawn["frames"], **way}), encoding="utf-8")
 
 
-def measure_way(work: Work, ends: Ends, paths: list[Path], *, feed: str) -> dict[str, Any]:
-    """Measure stored frames: logits, what is seen first, and the places on the map of the atlas's default layer."""
+def measure_way(work: Work, ends: Ends, frames: Sequence[Pixels], *, feed: str) -> dict[str, Any]:
+    """Measure frames: logits, what is seen first, and the places on the map of the atlas's default layer."""
     import numpy as np
 
     from analysis.activations import as_tensor, measure_tensors
-    from analysis.photographs import open_picture
     from analysis.placement import place_vectors, read_ground
     from inputgen.objective import LOGITS
 
@@ -110,9 +108,9 @@ def measure_way(work: Work, ends: Ends, paths: list[Path], *, feed: str) -> dict
     network = work.network()
     layers = list(dict.fromkeys((LOGITS, ground.layer)))
     found: dict[str, list[Any]] = {layer: [] for layer in layers}
-    for first in range(0, len(paths), BATCH):
-        work.tell_progress("looking at the frames", first, len(paths))
-        pixels = np.stack([np.asarray(open_picture(path)) for path in paths[first : first + BATCH]])
+    for first in range(0, len(frames), BATCH):
+        work.tell_progress("looking at the frames", first, len(frames))
+        pixels = np.stack(frames[first : first + BATCH])
         measured = measure_tensors(network, as_tensor(pixels, network.device), layers, feed=feed)
         for layer in layers:
             found[layer].append(measured[layer])
@@ -129,8 +127,7 @@ def measure_way(work: Work, ends: Ends, paths: list[Path], *, feed: str) -> dict
         "b": np.round(logits[:, list(ends.b.indices)].mean(axis=1), 3).tolist(),
         "others": np.round(others.max(axis=1), 3).tolist(),
         "top": [
-            [[at, round(float(row[at]), 4)] for at in some.tolist()]
-            for some, row in zip(first_seen, odds, strict=True)
+            [[at, round(float(row[at]), 4)] for at in some.tolist()] for some, row in zip(first_seen, odds, strict=True)
         ],
         "points": [list(place.point) if place else None for place in places],
         "nearest": [one[ground.layer][0].index for one in nearest],

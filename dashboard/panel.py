@@ -104,8 +104,8 @@ def _lay_matrix(view: View, atlas: AtlasView, state: MapState) -> list[Any]:
 
 
 def _lay_chosen_one(view: View, atlas: AtlasView, state: MapState, index: int) -> html.Li:
-    category, address = atlas.categories[index], picture_address(atlas, index)
-    shown = html.Img(src=address, alt="", loading="lazy") if address else None
+    category, address = atlas.categories[index], picture_address(atlas, index, small=True)
+    shown = html.Img(src=address, alt="") if address else None
     name = html.Span([lay_symbol(category.super_group, **aria(hidden="true")), category.name], className="kin-group")
     return html.Li(dcc.Link([shown, name], href=write_state(view, replace(state, index=index)), title=category.name))
 
@@ -143,12 +143,10 @@ def _lay_opposite(view: View, atlas: AtlasView, category: Category) -> list[Any]
     taken = atlas.opposites.get(category.index)
     if taken is None:
         return []
-    address = picture_address(atlas, category.index, kind="opposite")
+    address = picture_address(atlas, category.index, kind="opposite", small=True)
     shows = f"The opposite of {category.name} that {atlas.manifest.network} drew"
-    told = html.Span(
-        ["What drives the network away from it is taken for ", html.Strong(load_categories()[taken].name), "."],
-        className="kin-told",
-    )
+    text = ["What drives the network away from it is taken for ", html.Strong(load_categories()[taken].name), "."]
+    told = html.Span(html.Span(text), className="kin-told")
     parts = [html.Img(src=address, alt=shows, className="kin-thumb") if address else None, told]
     href = write_address(view, "opposites", atlas=atlas.key, **{"class": category.name})
     return [html.H3("Opposite"), html.Div(dcc.Link(parts, href=href), className="kin-nearest")]

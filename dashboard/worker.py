@@ -135,7 +135,8 @@ class Worker:
         self.jobs.give_sign(id)
         teller.write("starting", 0, 0)
         try:
-            KINDS[status.job.kind](self._prepare(status, teller))
+            work = self._prepare(status, teller)
+            KINDS[status.job.kind](work)
         except Ended:
             self.jobs.put_back(JobStatus(status.job, RUNNING, attempts=status.attempts))  # no fault of the job's
         except UserError as error:

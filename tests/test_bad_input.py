@@ -417,6 +417,26 @@ def test_photographs_that_are_none(refuse: Refuse, tmp_path: Path) -> None:
     assert "fox is not named after a class but after a group (" in refuse(*extract)
 
 
+def test_labels_and_layers_that_are_none(refuse: Refuse, tmp_path: Path) -> None:
+    photographs = make_photographs(tmp_path)
+    Image.new("RGB", (50, 40)).save(photographs / "a.png")
+    extract = ["extract", "photographs", "--out", "atlas", "--device", "cpu"]
+    assert refuse(*extract).endswith("; for pictures beside each other, as a.png, tell the classes by --labels FILE")
+    extract += ["--labels", "labels.csv"]
+    assert refuse(*extract) == "no labels at labels.csv; a CSV with the columns file and label is wanted"
+    for content, message in {
+        "name,label\na.png,tabby\n": "labels.csv has no column 'file'; a CSV with the columns file and label, or Kaggl",
+        "file,label\na.png,tabbby\n": "labels.csv line 2: unknown category 'tabbby'; did you mean: tabby",
+        "file,label\na.png,cat\n": "labels.csv line 2: 'cat' is no class but a group (",
+        "file,label\na.png,1\na.png,2\n": "labels.csv line 3: a.png was already labelled in line 2",
+        "file,label\nb.png,tabby\n": "none of the 1 pictures that labels.csv names is in photographs; the first: b.png",
+    }.items():
+        (tmp_path / "labels.csv").write_text(content)
+        assert refuse(*extract).startswith(message)
+    (tmp_path / "labels.csv").write_text("file,label\na.png,tabby\n")
+    assert refuse(*extract, "--vectors", "logits,stern").startswith("efficientnet_lite0 has no layer 'stern'; it has: ")
+
+
 def test_extracting_to_where_nothing_can_be_written(refuse: Refuse, tmp_path: Path, tiny_atlas: AtlasFactory) -> None:
     photographs = make_photographs(tmp_path)
     Image.new("RGB", (50, 40)).save(photographs / "tabby" / "a.png")

@@ -11,7 +11,7 @@
     selection.addRange(range);
   };
 
-  const copyText = async (clicks, text) => {
+  const copyCitation = async (clicks, text) => {
     const { callback_context: context } = window.dash_clientside;
     if (!clicks || !context.triggered.some((each) => each.prop_id.endsWith(".n_clicks"))) return "";
     try {
@@ -24,5 +24,5 @@
   };
 
   const shared = { ...window.dash_clientside };
-  window.dash_clientside = { ...shared, kinscape: { ...shared.kinscape, copyText } };
+  window.dash_clientside = { ...shared, kinscape: { ...shared.kinscape, copyCitation } };
 })();

@@ -154,8 +154,10 @@
   const receive = (...values) => {
     const { callback_context: context } = window.dash_clientside;
     const [categories, graph] = values.slice(-2);
-    const root = document.getElementById(graph);
-    if (root !== known.root) known = { root, graph, categories };
+    const root = document.querySelector(".kin-names");
+    // Another one is that of a page laid out anew; what comes first may come before it stands.
+    if (known.root && root !== known.root) known = {};
+    Object.assign(known, { root, graph, categories });
     context.inputs_list.forEach(({ id }, at) => {
       known[id.name || id.replace("map-", "")] = values[at];
     });
@@ -254,6 +256,7 @@
       const slug = named.slugs[trace.name];
       if (named.groups.length && !named.groups.includes(slug)) continue;
       trace.customdata.forEach((index, at) => {
+        if (named.held.size && !named.held.has(index)) return;
         const x = xaxis.l2p(trace.x[at]);
         const y = yaxis.l2p(trace.y[at]);
         if (x < 0 || y < 0 || x > xaxis._length || y > yaxis._length) return;

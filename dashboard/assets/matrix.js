@@ -160,10 +160,10 @@
       const graph = findGraph(view);
       const stage = graph && graph.closest(".kin-stage");
       if (!stage) return;
-      let mark = stage.querySelector(".kin-cross");
+      let mark = stage.querySelector(".matrix-cross");
       if (!mark) {
         mark = stage.appendChild(document.createElement("div"));
-        mark.className = "kin-cross";
+        mark.className = "matrix-cross";
       }
       const { xaxis, yaxis } = graph._fullLayout || {};
       const shown = point && xaxis && data.views.includes(view);
@@ -195,7 +195,7 @@
     const children = [
       ...(base
         ? [element("Span", {
-            className: "kin-couple",
+            className: "matrix-couple",
             children: pair.map(({ value }) => element("Img", { src: `${base}${value}.webp`, alt: "", key: value })),
           })]
         : []),

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from dashboard.figures.matrix import list_gradient
+from dashboard.figures.matrix import NEAR_TO_FAR
 from dashboard.figures.style import BACKGROUNDS, INKS, SIZES, STYLES, find_halo, finish, list_groups
 
 MARKS = 5  # the traces of `draw_marks` come before those of the groups
@@ -164,7 +164,7 @@ def draw_marks(
         )
     rings: tuple[tuple[str, list[int], str, str, float, float], ...] = (
         # name, class indices, symbol, colour, size and width in px
-        ("wrong", list(wrong), "x-thin", alert, 9, 1.8),
+        ("wrong", list(wrong), "x-thin", ink, 8, 2),
         ("nearest", list(nearest), "circle-open", ink, 13, 1.5),
         ("pinned", [] if pinned is None else [pinned], "circle-open", ink, 20, 2.5),
     )
@@ -216,12 +216,11 @@ def draw_distances(values: NDArray[np.floating], names: Sequence[str], *, scheme
     scheme : str
         ``"light"`` or ``"dark"``.
     """
-    colours = list_gradient(scheme)
     figure = go.Figure(
         go.Heatmap(
             z=np.round(values, 6),
             text=[[f"{one} \u2013 {other}" for other in names] for one in names],
-            colorscale=[(place / (len(colours) - 1), colour) for place, colour in enumerate(colours)],
+            colorscale=list(NEAR_TO_FAR[scheme]),
             showscale=False,
             xgap=0.5 if len(names) < 40 else 0,
             ygap=0.5 if len(names) < 40 else 0,

@@ -39,14 +39,14 @@ def level_places(places: NDArray[np.floating]) -> NDArray[np.uint8]:
     places : numpy.ndarray
         (n, n); the diagonal says nothing.
     """
-    levels = (1 + np.rint(places * (LEVELS - 1))).astype(np.uint8)
+    levels: NDArray[np.uint8] = (1 + np.rint(places * (LEVELS - 1))).astype(np.uint8)
     np.fill_diagonal(levels, 0)
     return levels
 
 
 def level_differences(places: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Give the levels of differences of places, -1..1, from 1 over `MIDDLE` to `LEVELS`."""
-    levels = (MIDDLE + np.rint((places - others) * (MIDDLE - 1))).astype(np.uint8)
+    levels: NDArray[np.uint8] = (MIDDLE + np.rint((places - others) * (MIDDLE - 1))).astype(np.uint8)
     np.fill_diagonal(levels, MIDDLE)
     return levels
 

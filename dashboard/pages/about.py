@@ -144,7 +144,7 @@ def register(app: Dash, view: View) -> None:
         Input(ids.SCHEME, "data"),
     )(lambda atlas, scheme: show_agreement(take_atlas(view, atlas), scheme))
     add_clientside(
-        ClientsideFunction("kinscape", "copyText"),
+        ClientsideFunction("kinscape", "copyCitation"),
         Output(ids.ABOUT_COPIED, "children"),
         Input(ids.ABOUT_COPY, "n_clicks"),
         Input(ids.ABOUT_CITATION, "children"),
@@ -307,10 +307,11 @@ def _lay_recognition(atlas: AtlasView) -> list[Component]:
     except UserError as error:
         return [title, lay_note(str(error))]
     if not counts:
-        told = (
-            f"{manifest.quality['recognised']:.1%} of {manifest.quality['pictures']:,} pictures are recognised by the "
-            "network itself; they were measured and not kept, so no other network was asked."
-        )
+        pictures, kept = "photographs", ""
+        if manifest.source == DRAWN:
+            pictures, kept = "pictures", "; they were measured and not kept, so no other network was asked"
+        recognised, count = manifest.quality["recognised"], manifest.quality["pictures"]
+        told = f"{recognised:.1%} of {count:,} {pictures} are recognised by the network itself{kept}."
         return [title, html.P(told)]
     parts: list[Component] = [
         title,

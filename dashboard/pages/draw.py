@@ -62,7 +62,7 @@ SYMBOLS = {"merged": "star", "juxtaposed": "hexagram"}
 TICK = 500  # ms between two looks at a job
 CLOCK = 140  # ms between two frames
 NEAREST = 6
-SHEET = 18  # sums
+SHEET = 24  # sums
 LISTED = 18  # drawings of a session
 STATE_NAMES = {QUEUED: "waits", RUNNING: "is being drawn", CANCELLED: "stopped", FAILED: "failed", DONE: ""}
 OFF = "Nothing can be drawn here: this dashboard was started without a queue. `kinscape serve` has one."
@@ -193,12 +193,12 @@ def lay_stand(view: View, id: Any, session: Any) -> tuple[Any, bool, str, str]:
     picture = None
     if status.frames:
         latest = file_address(view.prefix, status.job.id, frame_name(status.frames - 1))
-        picture = html.Img(src=latest, alt="The drawing as it is now", className="kin-live")
+        picture = html.Img(src=latest, alt="The drawing as it is now", className="draw-live")
     bar = dmc.Progress(
         value=100 if waits else share, animated=waits, striped=waits, size="sm", **aria(label="Progress of the drawing")
     )
     stand = html.Div(
-        [picture, html.Div([html.P(told, role="status"), bar], className="kin-stand-told")], className="kin-stand"
+        [picture, html.Div([html.P(told, role="status"), bar], className="draw-stand-told")], className="draw-stand"
     )
     return stand, False, "", "inline-block" if status.job.session == session else "none"
 
@@ -299,22 +299,14 @@ def lay_pair(view: View, atlas_key: Any, pair: Any, scheme: Any) -> Any:
         f"{atlas.manifest.default_layer}. Places among all logits, 1 is the highest. "
     )
     stage = lay_hover_graph(
-        ids.DRAW_PAIR, f"{ids.DRAW_PAIR}-hover", figure=figure, label="Both drawings on the map, between their parents"
+        ids.DRAW_PAIR, ids.DRAW_PAIR_HOVER, figure=figure, label="Both drawings on the map, between their parents"
     )
-    return html.Div(
-        [
-            html.Div(
-                [
-                    html.H3(one.expression),
-                    html.Div(pictures, className="kin-four"),
-                    html.Div(table, className="kin-scroll", tabIndex=0, role="group", **aria(label="What became of it")),
-                    html.P([told, draw_it], className="kin-note"),
-                ]
-            ),
-            stage,
-        ],
-        className="kin-pair",
-    )
+    drawings = html.Div([html.H3(one.expression), html.Div(pictures, className="draw-four")])
+    return [
+        html.Div([drawings, stage], className="draw-pair"),
+        html.Div(table, className="kin-scroll", tabIndex=0, role="group", **aria(label="What became of it")),
+        html.P([told, draw_it], className="kin-note"),
+    ]
 
 
 def lay_pairs(view: View, atlas_key: Any, order: Any, sheet: Any) -> tuple[list[Component], int]:
@@ -332,12 +324,12 @@ def lay_pairs(view: View, atlas_key: Any, order: Any, sheet: Any) -> tuple[list[
                         for way in one.ways
                         if (address := addition_address(atlas, way, one.a, one.b))
                     ],
-                    className="kin-both",
+                    className="draw-both",
                 ),
                 html.Span(one.expression, className="kin-name"),
             ],
             id={"type": ids.DRAW_PAIRS, "pair": one.key},
-            className="kin-tile kin-button",
+            className="kin-tile draw-button",
         )
         for one in sums[first : first + SHEET]
     ]
@@ -352,32 +344,15 @@ def layout(view: View, fields: Fields) -> html.Div:
         "itself. Below are the sums of two categories that the atlas holds, and where they land between their parents."
     )
     sheets = -(-len(find_sums(atlas)) // SHEET)
-    hidden = [
-        dcc.Input(id=ids.field(KEY, name), type="hidden", value=fields[name]) for name in ("expression", "job", "pair")
-    ]
     return html.Div(
         [
             html.P(intro, className="kin-intro"),
-            html.Div(
-                [
-                    *hidden,
-                    dcc.Interval(id=ids.DRAW_TICK, interval=TICK, disabled=True),
-                    dcc.Store(id=ids.DRAW_ENDED),
-                    dcc.Store(id=ids.DRAW_CANCELLED),
-                    _lay_workbench(view, fields) if view.jobs else lay_note(OFF),
-                ],
-                className="kin-card",
-            ),
-            html.Div(id=ids.DRAW_RESULT, className="kin-result"),
-            html.Section(
-                [html.H2("Your drawings"), html.Div(id=ids.DRAW_SESSION)],
-                className="kin-card",
-                style=None if view.jobs else {"display": "none"},
-            ),
+            *(_lay_workplace(view, fields) if view.jobs else [html.Div(lay_note(OFF), className="kin-card")]),
+            dcc.Input(id=ids.field(KEY, "pair"), type="hidden", value=fields["pair"]),
             html.Section(
                 [
                     html.H2("Sums of two categories"),
-                    html.Div(id=f"{ids.DRAW_PAIR}-told"),
+                    html.Div(id=ids.DRAW_PAIR_TOLD),
                     html.Div(
                         [
                             dmc.Select(
@@ -396,10 +371,10 @@ def layout(view: View, fields: Fields) -> html.Div:
                                 size="sm",
                             ),
                         ],
-                        className="kin-controls kin-pages",
+                        className="kin-controls draw-pages",
                         style=None if sheets else {"display": "none"},
                     ),
-                    html.Div(id=ids.DRAW_PAIRS, className="kin-tiles kin-gallery"),
+                    html.Div(id=ids.DRAW_PAIRS, className="kin-tiles draw-gallery"),
                 ],
                 className="kin-card",
             ),
@@ -410,6 +385,12 @@ def layout(view: View, fields: Fields) -> html.Div:
 
 def register(app: Dash, view: View) -> None:
     """Register the page's callbacks."""
+    if view.jobs:
+        _register_workbench(app, view)
+    _register_sums(app, view)
+
+
+def _register_workbench(app: Dash, view: View) -> None:
     add_clientside: Any = app.clientside_callback
     job, expression = Input(ids.field(KEY, "job"), "value"), ids.field(KEY, "expression")
     add_clientside(
@@ -479,8 +460,14 @@ def register(app: Dash, view: View) -> None:
         State(ids.DRAW_CLOCK, "disabled"),
         prevent_initial_call=True,
     )
+    register_hover(app, ids.DRAW_LOGITS, ids.DRAW_LOGITS_HOVER)
+    register_hover(app, ids.DRAW_PLACE, ids.DRAW_PLACE_HOVER)
+
+
+def _register_sums(app: Dash, view: View) -> None:
+    add_clientside: Any = app.clientside_callback
     app.callback(
-        Output(f"{ids.DRAW_PAIR}-told", "children"),
+        Output(ids.DRAW_PAIR_TOLD, "children"),
         Input(atlas_field(), "value"),
         Input(ids.field(KEY, "pair"), "value"),
         Input(ids.SCHEME, "data"),
@@ -498,8 +485,7 @@ def register(app: Dash, view: View) -> None:
         Input({"type": ids.DRAW_PAIRS, "pair": ALL}, "n_clicks"),
         prevent_initial_call=True,
     )
-    for graph in (ids.DRAW_LOGITS, ids.DRAW_PLACE, ids.DRAW_PAIR):
-        register_hover(app, graph, f"{graph}-hover")
+    register_hover(app, ids.DRAW_PAIR, ids.DRAW_PAIR_HOVER)
 
 
 def cancel(view: View, clicks: Any, id: Any, session: Any) -> Any:
@@ -522,6 +508,27 @@ def _try(view: View, clicks: Any, text: Any, recipe: Any, steps: Any, size: Any,
     return id, expression, None
 
 
+def _lay_workplace(view: View, fields: Fields) -> list[Component]:
+    """Lay out what drawing needs: the workbench, the result and the session's drawings."""
+    return [
+        html.Div(
+            [
+                *(
+                    dcc.Input(id=ids.field(KEY, name), type="hidden", value=fields[name])
+                    for name in ("expression", "job")
+                ),
+                dcc.Interval(id=ids.DRAW_TICK, interval=TICK, disabled=True),
+                dcc.Store(id=ids.DRAW_ENDED),
+                dcc.Store(id=ids.DRAW_CANCELLED),
+                _lay_workbench(view, fields),
+            ],
+            className="kin-card",
+        ),
+        html.Div(id=ids.DRAW_RESULT, className="draw-result"),
+        html.Section([html.H2("Your drawings"), html.Div(id=ids.DRAW_SESSION)], className="kin-card"),
+    ]
+
+
 def _lay_workbench(view: View, fields: Fields) -> html.Div:
     text = dmc.Autocomplete(
         id=ids.DRAW_TEXT,
@@ -532,7 +539,7 @@ def _lay_workbench(view: View, fields: Fields) -> html.Div:
         filter={"function": "showAll"},
         maxDropdownHeight=300,
         inputProps={"maxLength": LONGEST, "spellCheck": False, "autoCapitalize": "off"},
-        className="kin-expression",
+        className="draw-expression",
     )
     recipe = dmc.Select(
         id=ids.field(KEY, "recipe"),
@@ -540,7 +547,7 @@ def _lay_workbench(view: View, fields: Fields) -> html.Div:
         value=choose(fields["recipe"], RECIPE_NAMES, BEST),
         label="Recipe",
         allowDeselect=False,
-        className="kin-recipe",
+        className="draw-recipe",
     )
 
     def count(name: str, label: str, low: int, high: int, placeholder: str = "") -> dmc.NumberInput:
@@ -553,7 +560,7 @@ def _lay_workbench(view: View, fields: Fields) -> html.Div:
             allowDecimal=False,
             debounce=True,
             placeholder=placeholder,
-            className="kin-count",
+            className="draw-count",
         )
 
     controls = html.Div(
@@ -571,13 +578,13 @@ def _lay_workbench(view: View, fields: Fields) -> html.Div:
     examples = html.Div(
         [
             dcc.Link(
-                [expression, html.Span(f" {meaning}", className="kin-about")],
+                [expression, html.Span(meaning, className="kin-about")],
                 href=write_address(view, KEY, atlas=fields["atlas"], expression=expression),
-                className="kin-example",
+                className="draw-chip",
             )
             for expression, meaning in EXAMPLES.items()
         ],
-        className="kin-examples",
+        className="draw-chips",
         role="group",
         **aria(label="Examples of expressions"),
     )
@@ -600,7 +607,7 @@ def _lay_film(view: View, status: JobStatus, result: Mapping[str, Any]) -> html.
 
     name = f"{_name_file(result['expression'])}-{result['seed']}"
     downloads = [
-        html.A(label, href=address(file), download=name + suffix, className="kin-example")
+        html.A(label, href=address(file), download=name + suffix, className="draw-chip")
         for label, file, suffix in (
             ("Picture", "picture.png", ".png"),
             ("Video", "film.mp4", ".mp4"),
@@ -643,14 +650,14 @@ def _lay_film(view: View, status: JobStatus, result: Mapping[str, Any]) -> html.
                         label=None,
                         updatemode="drag",
                         thumbLabel="Step of the drawing",
-                        className="kin-slider",
+                        className="draw-slider",
                     ),
                 ],
-                className="kin-player",
+                className="draw-player",
             ),
-            html.P("the finished picture", id=ids.DRAW_TOLD, className="kin-note kin-told-step"),
+            html.P("the finished picture", id=ids.DRAW_TOLD, className="kin-note draw-told-step"),
             html.P(told, className="kin-note"),
-            html.Div(downloads, className="kin-examples", role="group", **aria(label="Downloads")),
+            html.Div(downloads, className="draw-chips", role="group", **aria(label="Downloads")),
         ],
         className="kin-card",
     )
@@ -669,13 +676,13 @@ def _lay_logits(result: Mapping[str, Any], logits: NDArray[np.float32] | None, s
             html.P(f"What {result['network']} sees at the step that is shown, {asked}.", className="kin-note"),
             lay_hover_graph(
                 ids.DRAW_LOGITS,
-                f"{ids.DRAW_LOGITS}-hover",
+                ids.DRAW_LOGITS_HOVER,
                 figure=figure,
                 label="Logits of all categories",
                 config={"displayModeBar": False},
             ),
         ],
-        className="kin-card kin-tall",
+        className="kin-card draw-tall",
     )
 
 
@@ -703,7 +710,7 @@ def _lay_seen(view: View, atlas: AtlasView, result: Mapping[str, Any]) -> html.S
     return html.Section(
         [
             html.H2("What it is taken for"),
-            *(html.P(line.capitalize() if line.startswith("not") else line) for line in result["told"][:judged]),
+            html.Ul([html.Li(line) for line in result["told"][:judged]], className="draw-told"),
             html.Div(
                 html.Table([html.Thead(head), html.Tbody(rows)], className="kin-table"),
                 className="kin-scroll",
@@ -714,7 +721,7 @@ def _lay_seen(view: View, atlas: AtlasView, result: Mapping[str, Any]) -> html.S
             html.P(note, className="kin-note"),
             html.H3("Nearest categories"),
             html.P(f"By {metric} in layer {layer}.", className="kin-note"),
-            html.Div(cards, className="kin-tiles kin-small-tiles"),
+            html.Div(cards, className="kin-tiles draw-small-tiles"),
         ],
         className="kin-card",
     )
@@ -748,10 +755,10 @@ def _lay_map(atlas: AtlasView, result: Mapping[str, Any], scheme: str) -> html.S
             html.H2("Its place on the map"),
             html.P(told, className="kin-note"),
             lay_hover_graph(
-                ids.DRAW_PLACE, f"{ids.DRAW_PLACE}-hover", figure=figure, label="Where the drawing lies on the map"
+                ids.DRAW_PLACE, ids.DRAW_PLACE_HOVER, figure=figure, label="Where the drawing lies on the map"
             ),
         ],
-        className="kin-card kin-tall",
+        className="kin-card draw-tall",
     )
 
 
@@ -787,7 +794,7 @@ def _lay_addition(atlas: AtlasView, one: Sum, way: str) -> html.Div:
             html.Span(WAY_NAMES[way], className="kin-name"),
             html.Span(f"taken for {taken}", className="kin-about"),
         ],
-        className="kin-tile kin-still",
+        className="kin-tile draw-still",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -170,7 +170,7 @@ def register(app: Dash, view: View) -> None:
         State(atlas_field(), "value"),
         State(ids.field(KEY, "layer"), "value"),
         prevent_initial_call=True,
-    )(lambda _, *asked: choose_pair(view, ctx.triggered_id["name"], *asked))
+    )(lambda *asked: choose_pair(view, ctx.triggered_id["name"], *asked[-2:]))
     app.callback(
         Output(ids.FEATURES_MADE, "data"),
         Output(ids.FEATURES_STAND, "children"),
@@ -476,7 +476,7 @@ def _lay_legend(view: View, fields: Fields) -> html.Div:
     value = [group for group in fields["groups"] if group in groups]
     return html.Div(
         dmc.ChipGroup(chips, id=ids.field(KEY, "groups"), multiple=True, value=value),
-        className="kin-legend",
+        className="kin-legend kin-by-group",
         role="group",
         **aria(label="Super-groups of WordNet: choose some to bring them out"),
     )

@@ -334,7 +334,7 @@ def tell_map(view: View, state: MapState) -> str:
         f"category's {COUNT} nearest, {kept * COUNT:.1f} on average are also among the {COUNT} nearest here."
     )
     if WRONG in state.marks:
-        told += f" Of the {len(wrong):,} crossed ones no more than {FEW} is."
+        told += f" Of the {len(wrong):,} crossed ones at most {FEW} is."
     if LINES in state.marks:
         of_all = f"Lines lead from every {'chosen ' if state.chosen else ''}category to the nearest in truth."
         of_one = "Solid lines lead to what is nearest in truth, dotted ones to what is near on the map alone."
@@ -505,7 +505,7 @@ def _lay_view(fields: Fields) -> dmc.Popover:
         size="sm",
     )
     marks = dmc.CheckboxGroup(
-        dmc.Stack([dmc.Checkbox(label=text, value=value, size="xs") for value, text in MARK_NAMES.items()], gap="xs"),
+        dmc.Stack([dmc.Checkbox(label=text, value=value, size="xs", radius="sm") for value, text in MARK_NAMES.items()], gap="xs"),
         id=ids.field("map", "marks"),
         value=[mark for mark in fields["marks"] if mark in MARK_NAMES],
         label="On the map",

@@ -155,9 +155,9 @@ def arrange(atlas: AtlasView, layer: str, metric: str, order: str, word: str) ->
             raise UserError(f"\u201c{word}\u201d means {found} of this atlas; name a group, such as cat, dog or boat")
     if order == "clusters":
         values = measure(atlas, layer, metric)[0].values
-        return cast("NDArray[np.int64]", rows[order_by_likeness(values[np.ix_(rows, rows)])])
+        return rows[order_by_likeness(values[np.ix_(rows, rows)])]
     if order == "wordnet":
-        return cast("NDArray[np.int64]", rows[order_by_wordnet(atlas.index[rows].tolist())])
+        return rows[order_by_wordnet(atlas.index[rows].tolist())]
     return rows
 
 
@@ -199,37 +199,37 @@ def read_pair(value: Any, atlas: AtlasView) -> tuple[int, int] | None:
 
 def layout(view: View, fields: Fields) -> html.Div:
     """Lay the page out; what it shows is filled in by the callbacks."""
-    state = read_state(
-        view, *(fields[name] for name in ("atlas", "layer", "metric", "order", "of")), show=fields["show"]
-    )
+    state = read_state(view, *(fields[name] for name in ("atlas", "layer", "metric", "order", "of", "show")))
     return html.Div(
         [
             dcc.Store(id=ids.MATRIX_DATA),
             *(dcc.Input(id=ids.field(KEY, name), type="hidden", value=fields[name]) for name in ("block", "pair")),
             html.Section(
                 [
-                    html.P(_introduce(state.atlas), className="kin-intro kin-matrix-intro"),
+                    html.P(_introduce(state.atlas), className="kin-intro matrix-intro"),
                     _lay_controls(view, state),
                     html.Div(id=ids.MATRIX_NOTE, **aria(live="polite")),
                     html.Div(
                         dcc.Loading(
-                            html.Div([_lay_pane(each) for each in VIEWS], id=ids.MATRIX_PANES, className="kin-panes"),
-                            target_components={ids.MATRIX_DATA: "data"},
+                            html.Div(
+                                [_lay_pane(each) for each in VIEWS], id=ids.MATRIX_PANES, className="matrix-panes"
+                            ),
+                            target_components=cast("Any", {ids.MATRIX_DATA: "data"}),
                             delay_show=300,
                             overlay_style={"visibility": "visible", "opacity": 0.5},
                             color="var(--kin-accent)",
                         ),
-                        className="kin-panes-frame",
+                        className="matrix-panes-frame",
                     ),
                     _lay_legend(view),
                 ],
-                className="kin-map kin-matrix",
+                className="kin-map matrix-page",
                 **aria(label="Distance matrix"),
             ),
             html.Aside(
                 [
                     html.Div(id=ids.MATRIX_TELL, **aria(live="polite")),
-                    html.Section(_lay_downloads(), className="kin-downloads", **aria(label="Download")),
+                    html.Section(_lay_downloads(), className="matrix-downloads", **aria(label="Download")),
                 ],
                 className="kin-panel",
                 **aria(label="What is in view"),
@@ -255,7 +255,7 @@ def register(app: Dash, view: View) -> None:
         Input(fields("show"), "value"),
         Input(ids.SCHEME, "data"),
         State(fields("block"), "value"),
-    )(lambda *values: show(view, read_state(view, *values[:-1]), values[-1]))
+    )(lambda *values: show(read_state(view, *values[:-1]), values[-1]))
     app.callback(
         Output(ids.MATRIX_TELL, "children"),
         Output(ids.MATRIX_FILES, "children"),
@@ -275,7 +275,7 @@ def register(app: Dash, view: View) -> None:
     app.server.add_url_rule(f"/{DOWNLOADS}", "download-matrix", partial(send_download, view))
 
 
-def show(view: View, state: MatrixState, block: Any) -> tuple[Any, ...]:
+def show(state: MatrixState, block: Any) -> tuple[Any, ...]:
     """Show a state.
 
     Returns
@@ -339,8 +339,8 @@ def lay_key(state: MatrixState, which: str) -> html.Figcaption:
     return html.Figcaption(
         [
             html.Strong(title),
-            html.Span(className="kin-gradient", style=gradient, **aria(hidden="true")),
-            html.Span([html.Span(end) for end in ends], className="kin-ends"),
+            html.Span(className="matrix-gradient", style=gradient, **aria(hidden="true")),
+            html.Span([html.Span(end) for end in ends], className="matrix-ends"),
         ]
     )
 
@@ -412,7 +412,7 @@ def write_download(path: Path, state: MatrixState, block: Any, *, everything: bo
     order = arrange(state.atlas, state.layer, state.metric, state.order, state.word)
     pairs = list_pairs(order, read_block(block, len(order)))
     kinship = relate(state.atlas)
-    measures = {
+    measures: dict[str, NDArray[np.floating]] = {
         "place": measured.places,
         "wu_palmer": kinship.values,
         "wordnet_place": kinship.places,
@@ -426,7 +426,9 @@ def send_download(view: View) -> Response:
     asked = request.args
     state = read_state(view, *(asked.get(name) for name in ("atlas", "layer", "metric", "order", "of")))
     form, everything = choose(asked.get("format"), FORMATS, next(iter(FORMATS))), asked.get("what") == "everything"
-    name = f"{'distances' if everything else 'pairs'}-{state.atlas.manifest.network}-{state.layer}-{state.metric}.{form}"
+    name = (
+        f"{'distances' if everything else 'pairs'}-{state.atlas.manifest.network}-{state.layer}-{state.metric}.{form}"
+    )
     name = re.sub(r"[^\w.-]", "_", name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
@@ -456,9 +458,9 @@ def _place(values: NDArray[np.float64], *, farther: int = 1) -> Measured:
     ranks = rank_pairs(farther * values)
     places = (ranks / max(1.0, len(values) * (len(values) - 1) / 2 - 1)).astype(np.float32)
     pairs = np.sort(farther * values[np.triu_indices(len(values), 1)])
-    chosen = np.rint(np.linspace(0, len(pairs) - 1, figures.LEVELS)).astype(int) if len(pairs) else []
-    levels = figures.level_places(places)
-    return Measured(values, places, levels, [float(f"{farther * pairs[place]:.4g}") for place in chosen] or [0.0])
+    chosen = np.rint(np.linspace(0, max(0, len(pairs) - 1), figures.LEVELS)).astype(int)
+    scale = [float(f"{farther * pairs[place]:.4g}") for place in chosen] if len(pairs) else [0.0]
+    return Measured(values, places, figures.level_places(places), scale)
 
 
 def _introduce(atlas: AtlasView) -> str:
@@ -475,7 +477,7 @@ def _lay_controls(view: View, state: MatrixState) -> html.Div:
         ("metric", "Metric", list(METRICS), state.metric),
         ("order", "In the order of", [{"value": key, "label": name} for key, name in ORDERS.items()], state.order),
     )
-    chosen = [
+    chosen: list[Any] = [
         dmc.Select(
             id=ids.field(KEY, name), data=data, value=value, label=label, allowDeselect=False, maxDropdownHeight=420
         )
@@ -485,11 +487,11 @@ def _lay_controls(view: View, state: MatrixState) -> html.Div:
     chips = [dmc.Chip(VIEW_NAMES[each], value=each, size="xs", variant="outline") for each in VIEWS]
     views = html.Div(
         dmc.ChipGroup(chips, id=ids.field(KEY, "show"), multiple=True, value=list(state.views)),
-        className="kin-choices",
+        className="matrix-choices",
         role="group",
         **aria(label="What is shown side by side"),
     )
-    return html.Div([*chosen, word, views], className="kin-controls kin-matrix-controls")
+    return html.Div([*chosen, word, views], className="kin-controls matrix-controls")
 
 
 def _lay_pane(which: str) -> html.Figure:
@@ -506,7 +508,7 @@ def _lay_pane(which: str) -> html.Figure:
         },
     )
     return html.Figure(
-        [html.Div(id=ids.MATRIX_KEYS[which]), stage], id=ids.MATRIX_PANE[which], className="kin-pane", hidden=True
+        [html.Div(id=ids.MATRIX_KEYS[which]), stage], id=ids.MATRIX_PANE[which], className="matrix-pane", hidden=True
     )
 
 
@@ -514,7 +516,7 @@ def _lay_legend(view: View) -> html.Div:
     groups = list_groups([category.super_group for category in view.categories])
     return html.Div(
         [html.Span("The bands:", className="kin-about"), *map(lay_group, groups)],
-        className="kin-legend kin-bands",
+        className="matrix-bands",
     )
 
 
@@ -529,7 +531,7 @@ def _lay_downloads() -> list[Any]:
             size="xs",
             **aria(label="Format of the download"),
         ),
-        html.Div(id=ids.MATRIX_FILES, className="kin-offers"),
+        html.Div(id=ids.MATRIX_FILES, className="matrix-offers"),
     ]
 
 
@@ -576,7 +578,7 @@ def _tell_view(
             for title, pairs in lists
             for part in (
                 html.H3(title),
-                html.Ol([_lay_entry(view, state, pair, kept) for pair in pairs], className="kin-nearest kin-cells"),
+                html.Ol([_lay_entry(view, state, pair, kept) for pair in pairs], className="kin-nearest matrix-cells"),
             )
         ),
     ]
@@ -599,7 +601,7 @@ def _lay_entry(view: View, state: MatrixState, rows: tuple[int, int], kept: Mapp
     parts = [
         html.Span(
             [html.Img(src=address, alt="", className="kin-thumb") for address in addresses if address],
-            className="kin-couple",
+            className="matrix-couple",
         ),
         html.Span([html.Span(name, className="kin-name") for name in names], className="kin-told"),
         html.Span(f"{value:#.4g}", className="kin-distance", title=str(value)),
@@ -620,20 +622,20 @@ def _tell_pair(view: View, state: MatrixState, pair: tuple[int, int], kept: Mapp
     )
     return html.Section(
         [
-            dcc.Link(
-                "\u00d7", href=write_address(view, KEY, **kept), title="Unpin this pair", className="kin-unpin"
-            ),
+            dcc.Link("\u00d7", href=write_address(view, KEY, **kept), title="Unpin this pair", className="kin-unpin"),
             html.H2(" and ".join(names)),
-            html.Div([lay_card(view, atlas, index) for index in pair], className="kin-facing"),
+            html.Div([lay_card(view, atlas, index) for index in pair], className="matrix-facing"),
             html.Table(
                 html.Tbody(
-                    [html.Tr([html.Th(what), html.Td(value, className="kin-number"), html.Td(place)])
-                     for what, value, place in facts]
+                    [
+                        html.Tr([html.Th(what), html.Td(value, className="kin-number"), html.Td(place)])
+                        for what, value, place in facts
+                    ]
                 ),
                 className="kin-table",
             ),
         ],
-        className="kin-pinned-pair",
+        className="matrix-pinned-pair",
         **aria(label="Pinned pair"),
     )
 

@@ -188,6 +188,11 @@ def register(app: Dash, view: View) -> None:
     )
 
 
+def has_output(atlas: AtlasView) -> bool:
+    """Tell whether an atlas has the logits of all categories, which neighbours by output need."""
+    return atlas.manifest.layers.get(LOGITS) == len(load_categories())
+
+
 def find_graph(atlas: AtlasView, by: Any, layer: Any) -> Graph:
     """Find the graph of an atlas, by output or by distance.
 
@@ -206,7 +211,7 @@ def find_graph(atlas: AtlasView, by: Any, layer: Any) -> Graph:
 def _find_graph(atlas: AtlasView, by: str, layer: str) -> Graph:
     if by == DISTANCE:
         found = find_distance_neighbours(atlas.space(layer), metric=atlas.manifest.default_metric)
-    elif atlas.manifest.layers.get(LOGITS) != len(load_categories()):
+    elif not has_output(atlas):
         raise UserError(
             f"this atlas has no logits of all {len(load_categories()):,} categories, which neighbours by output "
             "need; choose those by distance"
@@ -503,7 +508,7 @@ PAGE = Page(
     name="Neighbours",
     defaults=lambda view: {
         "class": "",
-        "by": OUTPUT,
+        "by": OUTPUT if has_output(view.default) else DISTANCE,
         "layer": view.default.manifest.default_layer,
         "arrange": COMPONENTS,
     },

@@ -23,7 +23,10 @@ def test_of_the_orders_that_keep_a_tree_whole_the_shortest_is_taken() -> None:
     points = np.concatenate([rng.normal(size=(3, 2)), rng.normal(size=(3, 2)) + 20])
     values = np.linalg.norm(points[:, None] - points, axis=-1)
     order = order_by_likeness(values)
-    assert {frozenset(order[:3].tolist()), frozenset(order[3:].tolist())} == {frozenset({0, 1, 2}), frozenset({3, 4, 5})}
+    assert {frozenset(order[:3].tolist()), frozenset(order[3:].tolist())} == {
+        frozenset({0, 1, 2}),
+        frozenset({3, 4, 5}),
+    }
     # Of three, the two nearest make a branch, which stays in one piece.
     branches = [[three[pair] for pair in nearest_pair(values, three)] for three in ([0, 1, 2], [3, 4, 5])]
     whole = [

@@ -9,7 +9,7 @@ from analysis.categories import load_categories
 from tests.browser.conftest import Watched
 from tests.conftest import TINY_CLASSES
 
-READ_RANGES = """() => [...document.querySelectorAll(".kin-pane:not([hidden]) .js-plotly-plot")].map((graph) =>
+READ_RANGES = """() => [...document.querySelectorAll(".matrix-pane:not([hidden]) .js-plotly-plot")].map((graph) =>
   [...graph.layout.yaxis.range, ...graph.layout.xaxis.range])"""
 READ_NAMES = """() => document.querySelector("#matrix-network .js-plotly-plot").layout.yaxis.ticktext || []"""
 LOCATE = """([row, column]) => {
@@ -17,8 +17,10 @@ LOCATE = """([row, column]) => {
   const box = graph.getBoundingClientRect();
   return [box.x + xaxis._offset + xaxis.l2p(column), box.y + yaxis._offset + yaxis.l2p(row)];
 }"""
-STANDS = """() => [...document.querySelectorAll(".kin-pane:not([hidden]) .js-plotly-plot")].every((graph) => graph.kinscapeDressed)
-  && !!document.querySelector(".kin-pane:not([hidden]) .js-plotly-plot")"""
+STANDS = """() => {
+  const graphs = [...document.querySelectorAll(".matrix-pane:not([hidden]) .js-plotly-plot")];
+  return graphs.length > 0 && graphs.every((graph) => graph.kinscapeDressed);
+}"""
 NAMES = [load_categories()[index].name for index in TINY_CLASSES]
 
 
@@ -41,13 +43,13 @@ def read_query(page: Page) -> dict[str, list[str]]:
 def test_a_cell_tells_its_pair_under_the_mouse_without_the_server(watched: Watched) -> None:
     page = open_matrix(watched, "?order=index&show=network,wordnet")
     before = watched.count_callbacks()
-    x, y = find_cell(page, 3, 40)
+    x, y = find_cell(page, 30, 40)
     page.mouse.move(x - 30, y)
     page.mouse.move(x, y)
     card = page.locator("#matrix-network-hover")
-    expect(card.locator(".kin-name")).to_have_text([NAMES[3], NAMES[40]])
+    expect(card.locator(".kin-name")).to_have_text([NAMES[30], NAMES[40]])
     expect(card).to_contain_text(re.compile(r"distance about \d"))
-    expect(page.locator("#matrix-wordnet .kin-cross, #matrix-wordnet ~ .kin-cross").first).to_be_visible()
+    expect(page.locator("#matrix-wordnet .matrix-cross, #matrix-wordnet ~ .matrix-cross").first).to_be_visible()
     assert watched.count_callbacks() == before
 
 
@@ -61,18 +63,18 @@ def test_a_block_is_zoomed_in_all_views_and_told_by_the_address(watched: Watched
     expect(page.locator(".kin-panel h2")).to_have_text("20 \u00d7 20 in view")
     first, second = page.evaluate(READ_RANGES)
     assert first == second
-    page.wait_for_function(f"({READ_NAMES})().length === 20")
+    page.wait_for_function(f"() => ({READ_NAMES})().length === 20")
     assert page.evaluate(READ_NAMES)[0] == NAMES[5]
     page.go_back()
     expect(page.locator(".kin-panel h2")).to_have_text("60 \u00d7 60 in view")
-    page.wait_for_function(f"({READ_RANGES})().every((each) => each.join() === '59.5,-0.5,-0.5,59.5')")
+    page.wait_for_function(f"() => ({READ_RANGES})().every((each) => each.join() === '59.5,-0.5,-0.5,59.5')")
 
 
 def test_a_shared_address_shows_block_pair_and_views(watched: Watched) -> None:
     page = open_matrix(watched, "?order=index&show=network,difference&block=0-9.20-39&pair=281-282&metric=cosine&of=")
     expect(page.locator(".kin-panel h2")).to_have_text(["tabby and tiger cat", "10 \u00d7 20 in view"])
     assert page.evaluate(READ_RANGES) == [[9.5, -0.5, 19.5, 39.5]] * 2
-    expect(page.locator(".kin-pane:visible figcaption strong")).to_have_text(
+    expect(page.locator(".matrix-pane:visible figcaption strong")).to_have_text(
         ["cosine distance in logits", "Difference of places"]
     )
     page.get_by_title("Unpin this pair").click()
@@ -82,14 +84,18 @@ def test_a_shared_address_shows_block_pair_and_views(watched: Watched) -> None:
 
 def test_a_click_pins_a_pair(watched: Watched) -> None:
     page = open_matrix(watched)
-    page.mouse.click(*find_cell(page, 2, 50))
-    expect(page.locator(".kin-panel h2").first).to_have_text(f"{NAMES[2]} and {NAMES[50]}")
-    assert read_query(page)["pair"] == [f"{TINY_CLASSES[2]}-{TINY_CLASSES[50]}"]
+    x, y = find_cell(page, 20, 50)
+    page.mouse.move(x - 30, y)
+    page.mouse.move(x, y)
+    expect(page.locator("#matrix-network-hover .kin-name").first).to_have_text(NAMES[20])
+    page.mouse.click(x, y)
+    expect(page.locator(".kin-panel h2").first).to_have_text(f"{NAMES[20]} and {NAMES[50]}")
+    assert read_query(page)["pair"] == [f"{TINY_CLASSES[20]}-{TINY_CLASSES[50]}"]
 
 
 def test_a_new_order_forgets_the_block_and_the_file_is_of_what_is_seen(watched: Watched) -> None:
     page = open_matrix(watched, "?order=index&block=0-3.0-3")
-    links = page.locator(".kin-downloads a")
+    links = page.locator(".matrix-downloads a")
     expect(links.first).to_contain_text("6 pairs")
     with page.expect_download() as started:
         links.first.click()
@@ -117,7 +123,7 @@ def test_views_stand_below_one_another_on_a_narrow_screen_in_the_dark(
 ) -> None:
     watched = watch(address, width=360, height=740)
     page = open_matrix(watched, "?show=network,wordnet,difference&scheme=dark")
-    boxes = [pane.bounding_box() or {} for pane in page.locator(".kin-pane").all()]
+    boxes: list[Any] = [pane.bounding_box() or {} for pane in page.locator(".matrix-pane").all()]
     assert all(box["width"] > 280 for box in boxes)
     assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"] < boxes[2]["y"]
     assert page.evaluate("document.documentElement.scrollWidth") == 360

@@ -32,7 +32,7 @@ def view(tiny_atlas: AtlasFactory) -> View:
 
 @pytest.fixture(scope="module")
 def client(tiny_atlas: AtlasFactory) -> FlaskClient:
-    return create_app([load_atlas(tiny_atlas())]).server.test_client()
+    return create_app([load_atlas(tiny_atlas())]).server.test_client()  # type: ignore[no-any-return]
 
 
 def read(view: View, **fields: Any) -> matrix.MatrixState:
@@ -59,7 +59,9 @@ def test_what_fields_cannot_say_becomes_the_default(view: View) -> None:
     assert read(view, show=["difference", "network"]).views == ("network", "difference")
 
 
-@pytest.mark.parametrize("value", [None, "", "1-2", "5-3.0-1", "0-60.0-1", "0-1.0-1.0-1", "-1-2.0-1", "\u0661-2.0-1", 3])
+@pytest.mark.parametrize(
+    "value", [None, "", "1-2", "5-3.0-1", "0-60.0-1", "0-1.0-1.0-1", "-1-2.0-1", "\u0661-2.0-1", 3]
+)
 def test_a_block_that_cannot_be_is_everything(value: Any) -> None:
     assert matrix.read_block(value, COUNT) == ((0, COUNT - 1), (0, COUNT - 1))
 
@@ -133,7 +135,7 @@ def test_every_order_has_every_class_once(view: View, order: str) -> None:
 
 def test_what_is_shown_is_in_order_and_of_the_layer(view: View) -> None:
     state = read(view, layer="blocks.2", metric="cityblock", order="wordnet", word="cat", show=list(matrix.VIEWS))
-    shown = matrix.show(view, state, "0-1.1-2")
+    shown = matrix.show(state, "0-1.1-2")
     order = matrix.arrange(view.default, "blocks.2", "cityblock", "wordnet", "cat")
     data = shown[10]
     assert data["order"] == [TINY_CLASSES[row] for row in order]
@@ -150,15 +152,17 @@ def test_what_is_shown_is_in_order_and_of_the_layer(view: View) -> None:
 
 
 def test_only_what_is_shown_is_sent(view: View) -> None:
-    shown = matrix.show(view, read(view, show=["wordnet"]), None)
+    shown = matrix.show(read(view, show=["wordnet"]), None)
     assert shown[6:9] == (True, False, True)
     assert "Figure" in type(shown[1]).__name__
     assert {type(shown[place]).__name__ for place in (0, 2)} == {"NoUpdate"}
 
 
-@pytest.mark.parametrize(("word", "said"), [("wulf", "did you mean: wolf"), ("tabby", "one class"), ("shark", "no class")])
+@pytest.mark.parametrize(
+    ("word", "said"), [("wulf", "did you mean: wolf"), ("tabby", "one class"), ("shark", "no class")]
+)
 def test_a_word_that_means_too_little_is_told(view: View, word: str, said: str) -> None:
-    shown = matrix.show(view, read(view, word=word), None)
+    shown = matrix.show(read(view, word=word), None)
     assert said in find_text(shown[9])
     assert shown[10] is None
     assert matrix.tell(view, read(view, word=word), block="", pair="", form="csv") == (None, None)
@@ -172,7 +176,10 @@ def test_the_pairs_of_a_block_are_listed_once() -> None:
     assert list(zip(first.tolist(), second.tolist(), strict=True)) == [(4, 2), (4, 0), (4, 1), (2, 0), (2, 1)]
     assert matrix.list_pairs(order, ((2, 2), (2, 2)))[0].tolist() == []
     # Below the diagonal a cell's twin may be out of view.
-    assert list(zip(*map(np.ndarray.tolist, matrix.list_pairs(order, ((3, 4), (0, 0)))), strict=True)) == [(1, 4), (3, 4)]
+    assert list(zip(*map(np.ndarray.tolist, matrix.list_pairs(order, ((3, 4), (0, 0)))), strict=True)) == [
+        (1, 4),
+        (3, 4),
+    ]
 
 
 def test_the_nearest_pairs_come_first() -> None:
@@ -202,7 +209,7 @@ def test_the_panel_tells_the_view_and_the_pinned_pair(view: View) -> None:
 def test_an_atlas_of_one_class_and_one_without_pictures_are_shown(tiny_atlas: AtlasFactory) -> None:
     alone = View([load_atlas(tiny_atlas(classes=[TABBY]))])
     state = read(alone, show=list(matrix.VIEWS))
-    assert decode(matrix.show(alone, state, "")[0]).tolist() == [[0]]
+    assert decode(matrix.show(state, "")[0]).tolist() == [[0]]
     assert "1 \u00d7 1 in view" in find_text(matrix.tell(alone, state, block="", pair="", form="csv")[0])
     plain = View([load_atlas(tiny_atlas(pictures=False))])
     told, _ = matrix.tell(plain, read(plain), block="", pair="281-282", form="csv")
@@ -218,7 +225,9 @@ def fetch(client: FlaskClient, tmp_path: Path, query: str) -> Path:
     return path
 
 
-def test_everything_is_the_matrix_that_the_command_line_exports(client: FlaskClient, view: View, tmp_path: Path) -> None:
+def test_everything_is_the_matrix_that_the_command_line_exports(
+    client: FlaskClient, view: View, tmp_path: Path
+) -> None:
     path = fetch(client, tmp_path, "what=everything&format=npz&metric=cosine&layer=blocks.2")
     assert path.name == "distances-tiny-blocks.2-cosine.npz"
     with np.load(path, allow_pickle=False) as arrays:
