@@ -107,7 +107,9 @@ JobsOption = Annotated[
 RedisOption = Annotated[
     str | None,
     typer.Option(
-        metavar="URL", envvar="KINSCAPE_REDIS", help="Redis server of the queue, redis://HOST:6379/0. [SQLite in --jobs]"
+        metavar="URL",
+        envvar="KINSCAPE_REDIS",
+        help="Redis server of the queue, redis://HOST:6379/0. [SQLite in --jobs]",
     ),
 ]
 HostOption = Annotated[str, typer.Option(help="Interface to listen on.")]
@@ -1428,7 +1430,9 @@ def demo(
 
     with catch_end(), open_jobs(None) as queue:
         opened = load_atlas()
-        server = open_server(create_app([opened], jobs=queue), host=host, port=port)  # a port in use should be known before the work
+        server = open_server(
+            create_app([opened], jobs=queue), host=host, port=port
+        )  # a port in use should be known before the work
         network = load_network(opened.manifest.network, device=device)
         with _show_progress() as on_progress:
             check = remeasure_atlas(opened, network, on_progress=on_progress)
@@ -1437,7 +1441,9 @@ def demo(
             f"{network.name} looked at {check.pictures} pictures that it drew itself and recognises "
             f"{check.recognised:.1%} of them."
         )
-        _print_plain(f"Layer {space.layer}: the features equal the shipped ones to {check.deviation:.1e} of their spread.")
+        _print_plain(
+            f"Layer {space.layer}: the features equal the shipped ones to {check.deviation:.1e} of their spread."
+        )
         answer = find_closer(space, find_group("cat"), find_group("fox"), find_group("wolf"), metric=metric)
         _print_plain(answer.sentence)
         path = out / "distances.npz"

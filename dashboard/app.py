@@ -14,7 +14,7 @@ from dashboard import jobs as job_files
 from dashboard.data import View
 from dashboard.jobs import Jobs
 from dashboard.page import Page, atlas_field, find_defaults, read_fields
-from dashboard.pages import about, closer, draw, features, matrix, neighbours, opposites, photo
+from dashboard.pages import about, closer, draw, features, matrix, morph, neighbours, opposites, photo
 from dashboard.pages import map as map_page
 from dashboard.parts import aria, lay_note, tell_atlas, tell_category
 
@@ -24,6 +24,7 @@ PAGES: tuple[Page, ...] = (
     closer.PAGE,
     opposites.PAGE,
     draw.PAGE,
+    morph.PAGE,
     features.PAGE,
     neighbours.PAGE,
     matrix.PAGE,

@@ -33,6 +33,7 @@ PANEL = "map-panel"
 
 READING_LABEL = "opposites-reading-label"
 OPPOSITES_ONE = "opposites-one"
+OPPOSITES_DRAWN = "opposites-drawn"
 OPPOSITES_GRAPH = "opposites-graph"
 OPPOSITES_HOVER = "opposites-hover"
 OPPOSITES_CAPTION = "opposites-caption"

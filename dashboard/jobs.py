@@ -154,9 +154,7 @@ class Jobs:
         self._lock = Lock()
         self._known: dict[str, Job] = {}
 
-    def submit(
-        self, kind: str, request: Mapping[str, Any], *, session: str, upload: bytes | None = None
-    ) -> str:
+    def submit(self, kind: str, request: Mapping[str, Any], *, session: str, upload: bytes | None = None) -> str:
         """Queue a job.
 
         Parameters

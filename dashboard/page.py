@@ -100,6 +100,8 @@ def atlas_field() -> dict[str, Any]:
 def _read(text: str, default: Any) -> Any:
     if isinstance(default, list):
         return [part for part in text.split(",") if part]
+    if not text:
+        return default
     if isinstance(default, bool) or not isinstance(default, int | float):
         return text
     try:

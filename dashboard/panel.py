@@ -87,7 +87,9 @@ def _lay_matrix(view: View, atlas: AtlasView, state: MapState) -> list[Any]:
         for form, name in FORMATS.items()
     ]
     graph = dcc.Graph(
-        figure=draw_distances(matrix.values, names, scheme=state.scheme), config={"displayModeBar": False}, responsive=True
+        figure=draw_distances(matrix.values, names, scheme=state.scheme),
+        config={"displayModeBar": False},
+        responsive=True,
     )
     return [
         html.H3("Their distances"),
@@ -96,9 +98,7 @@ def _lay_matrix(view: View, atlas: AtlasView, state: MapState) -> list[Any]:
             "stand together.",
             className="kin-note",
         ),
-        html.Div(
-            graph, className="kin-matrix", role="img", **aria(label=f"Distances between {len(names)} categories")
-        ),
+        html.Div(graph, className="kin-matrix", role="img", **aria(label=f"Distances between {len(names)} categories")),
         html.P(["Download: ", *links], className="kin-note kin-links"),
     ]
 
@@ -106,8 +106,10 @@ def _lay_matrix(view: View, atlas: AtlasView, state: MapState) -> list[Any]:
 def _lay_chosen_one(view: View, atlas: AtlasView, state: MapState, index: int) -> html.Li:
     category, address = atlas.categories[index], picture_address(atlas, index, small=True)
     shown = html.Img(src=address, alt="") if address else None
-    name = html.Span([lay_symbol(category.super_group, **aria(hidden="true")), category.name], className="kin-group")
-    return html.Li(dcc.Link([shown, name], href=write_state(view, replace(state, index=index)), title=category.name))
+    name = [lay_symbol(category.super_group, **aria(hidden="true")), " ", category.name]
+    return html.Li(
+        dcc.Link([shown, html.Span(name)], href=write_state(view, replace(state, index=index)), title=category.name)
+    )
 
 
 def _lay_empty(atlas: AtlasView, state: MapState) -> html.Div:
@@ -152,9 +154,7 @@ def _lay_opposite(view: View, atlas: AtlasView, category: Category) -> list[Any]
     return [html.H3("Opposite"), html.Div(dcc.Link(parts, href=href), className="kin-nearest")]
 
 
-def _lay_neighbours(
-    view: View, state: MapState, neighbours: Sequence[Neighbour], ranks: Sequence[int] = ()
-) -> html.Ol:
+def _lay_neighbours(view: View, state: MapState, neighbours: Sequence[Neighbour], ranks: Sequence[int] = ()) -> html.Ol:
     farthest = max((neighbour.distance for neighbour in neighbours), default=0.0)
     astray = [f"only no. {rank} on the map" if rank > len(ranks) else "" for rank in ranks] or [""] * len(neighbours)
     rows = [
@@ -167,7 +167,7 @@ def _lay_neighbours(
 def _lay_neighbour(view: View, state: MapState, neighbour: Neighbour, note: str, share: float) -> html.Li:
     atlas = view.atlases[state.atlas]
     category = atlas.categories[neighbour.index]
-    address = picture_address(atlas, category.index)
+    address = picture_address(atlas, category.index, small=True)
     group = category.super_group
     symbol = lay_symbol(group, title=group, role="img", **aria(label=group))
     astray = html.Span(note, className="kin-astray") if note else None

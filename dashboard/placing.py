@@ -11,7 +11,7 @@ from inputgen.errors import UserError
 if TYPE_CHECKING:
     from dashboard.worker import Work
 
-COUNT = 8  # nearest classes a layer
+COUNT = 10  # nearest classes a layer
 
 
 def place(work: Work) -> None:

@@ -111,6 +111,7 @@ def collect(atlas: Atlas) -> dict[str, Any]:
         ``distances`` (n, k) float32, each in base64 with its lowest byte first.
     """
     view, made = AtlasView("atlas", atlas), atlas.manifest
+    atlas.space()  # what is damaged should be told at the start
     layers = {}
     for layer in made.layers:
         there = set(atlas.projections.loc[atlas.projections["layer"] == layer, "method"])

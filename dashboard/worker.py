@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from dashboard.blanking import blank
 from dashboard.data import AtlasView, View
 from dashboard.drawing import draw
-from dashboard.jobs import CANCELLED, DONE, FAILED, RUNNING, UPLOAD, Jobs, JobStatus
+from dashboard.jobs import CANCELLED, DONE, FAILED, RUNNING, STALE, UPLOAD, Jobs, JobStatus
 from dashboard.morphing import morph
 from dashboard.placing import place
 from inputgen.errors import UserError
@@ -183,8 +183,13 @@ class Worker:
             logger.warning("%s", error)
 
     def _give_signs(self) -> None:
+        looked = time.monotonic()
         while not self.ended():
             self.jobs.give_sign(self._current)
+            # A worker that was lost a moment ago does not count as lost when the next one starts.
+            if time.monotonic() - looked > STALE:
+                self.jobs.recover()
+                looked = time.monotonic()
             time.sleep(SIGN)
 
 

@@ -86,6 +86,8 @@ def edit_manifest(folder: Path, **values: Any) -> None:
         (["export", "pictures", "table"], "cannot tell the format of 'table'; end it in one of"),
         (["place", "a.jpg", "--layer", "blocks.9"], "unknown layer 'blocks.9'; this atlas has: blocks.2, logits"),
         (["serve", "--port", "70000"], "no port 70000; choose one from 1 to 65535"),
+        (["snapshot", "map.pdf"], "a snapshot is a page of HTML; end 'map.pdf' in .html"),
+        (["snapshot", "atlas/atlas.json/map.html"], "atlas/atlas.json/map.html: File exists"),
     ],
 )
 def test_what_an_atlas_cannot_answer(refuse: Refuse, atlas: Path, command: list[str], message: str) -> None:
@@ -119,6 +121,7 @@ ASK = [
     ["info"],
     ["export", "distances", "d.csv"],
     ["serve", "--port", "0"],
+    ["snapshot", "map.html"],
 ]
 
 

@@ -6,6 +6,8 @@
   const STEP = 900; // ms that points take from a layer to the next
   const PAUSE = 500; // ms between two steps of a play
   const FADED = 0.12;
+  const SMALLEST = 0.6; // of a point's size, on a narrow screen
+  const USUAL_WIDTH = 900; // px of a map with points of full size
   const MOST_CHOSEN = 400; // as in state.py
   const NAME_SIZE = 12; // px; map.css has the same
   const ROOM_PER_NAME = 9000; // square px of the map; names come as one zooms, not all at once
@@ -185,7 +187,7 @@
     showNames(page.graph, names?.shown ? { ...names, categories: page.categories } : null);
   };
 
-  const assemble = ({ drawn, moves, painted, marked, layer, marks, groups, chosen }) => {
+  const assemble = ({ root, drawn, moves, painted, marked, layer, marks, groups, chosen }) => {
     if (!drawn.key) return { figure: drawn.figure };
     if (!drawn.flat && !hasWebGL()) {
       return { figure: tell(drawn.figure, "This browser cannot draw in 3D: it has no WebGL.<br>Choose 2D under View.") };
@@ -200,9 +202,10 @@
     const held = new Set(chosen ? chosen.split(".").map(Number) : []);
     const own = drawn.figure.data;
     const count = own.findIndex((trace) => drawn.slugs[trace.name]);
+    const scale = Math.min(1, Math.max(SMALLEST, Math.sqrt(root.clientWidth / USUAL_WIDTH)));
     const paintTrace = (trace) => {
       const faded = groups.length && !groups.includes(drawn.slugs[trace.name]);
-      const marker = { ...trace.marker, opacity: faded ? FADED : 1 };
+      const marker = { ...trace.marker, opacity: faded ? FADED : 1, size: trace.marker.size * scale };
       if (colours) marker.color = trace.customdata.map((index) => colours.colours[index]);
       const rows = trace.customdata.map((index, at) => (held.has(index) ? at : -1)).filter((at) => at >= 0);
       return { ...trace, marker, ...(drawn.flat && held.size ? { selectedpoints: rows } : {}) };

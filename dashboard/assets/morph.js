@@ -41,8 +41,8 @@
     const point = by && by.value && by.value.points && by.value.points[0];
     if (!point || !data) return same;
     const onMap = by.prop_id.startsWith(data.map);
-    if (onMap && point.data.name !== "way") return same;
-    return point.pointIndex < data.frames.length && point.data.name !== "here" ? point.pointIndex : same;
+    const { name } = find(onMap ? data.map : data.curves).data[point.curveNumber];
+    return (onMap ? name === "way" : name !== "here") ? point.pointIndex : same;
   };
 
   // What was chosen as a start is shown from the browser's own copy.

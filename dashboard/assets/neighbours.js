@@ -38,8 +38,10 @@
       y: cy.height() / 2 - (zoom * (box.y1 + box.y2)) / 2,
     };
     cy.stop();
-    if (isCalm()) cy.viewport({ zoom, pan });
+    // What is seen first should not move under the mouse.
+    if (isCalm() || !cy.scratch("kinscape-shown")) cy.viewport({ zoom, pan });
     else cy.animate({ zoom, pan }, { duration: DURATION, easing: "ease-in-out" });
+    cy.scratch("kinscape-shown", true);
   };
 
   // The graph listens once for each time that it is laid out.
@@ -60,6 +62,7 @@
     });
     cy.on("mouseout", "node", hide);
     cy.on("viewport", hide);
+    cy.container().addEventListener("mouseleave", hide);
   };
 
   const focusLink = (name, elements, fits, graph, card, field, atlas, atlases, categories) => {
@@ -67,11 +70,14 @@
     const byFit = context.triggered.some((each) => each.prop_id.endsWith(".n_clicks"));
     const category = categories.find((each) => each.label === name) ||
       categories.find((each) => each.words.includes(name) || each.wnid === name);
-    // The component takes its new elements after this; until the last of them is there the old ones stand.
-    const last = elements.length ? elements[elements.length - 1].data.id : null;
+    // The component takes its new elements after this; until then the old ones stand, or lie elsewhere.
     const isThere = () => {
       const cy = findCy(graph);
-      return cy && (!last || cy.getElementById(last).nonempty()) ? cy : null;
+      if (!cy || !elements.length) return cy;
+      const [first, last] = [elements[0], elements[elements.length - 1]];
+      const at = cy.getElementById(first.data.id).position();
+      const isPlaced = at && at.x === first.position.x && at.y === first.position.y;
+      return isPlaced && cy.getElementById(last.data.id).nonempty() ? cy : null;
     };
     waitFor(isThere, (cy) => requestAnimationFrame(() => {
       listen(cy, { graph, card, field, atlas, atlases, categories });

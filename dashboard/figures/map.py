@@ -16,8 +16,14 @@ from dashboard.figures.style import BACKGROUNDS, INKS, SIZES, STYLES, find_halo,
 MARKS = 5  # the traces of `draw_marks` come before those of the groups
 FADED = 0.12
 ROOM = 1.04  # what is seen of a framed map, by its size
-# WebGL has no triangles.
-SOLIDS = {"circle": "circle", "triangle-up": "cross", "square": "square", "diamond": "diamond"}
+# In three dimensions, where there are no triangles: symbol and size in px.
+SOLIDS = {
+    "circle": ("circle", 5.5),
+    "triangle-up": ("cross", 6.0),
+    "square": ("square", 4.5),
+    "diamond": ("diamond", 4.5),
+}
+EYE = {"x": 0.85, "y": 0.85, "z": 0.65}
 ALERTS = {"light": "#c2410c", "dark": "#ff9a5c"}
 """What is wrong on a map; 4.5 : 1 or more against the backgrounds."""
 
@@ -77,7 +83,7 @@ def draw_map(
     for group, opacity in zip(present, find_opacities(present, shown), strict=True):
         of_group = members == group
         style = STYLES[group]
-        size = SIZES[style.symbol]
+        symbol, size = SOLIDS[style.symbol] if solid else (style.symbol, SIZES[style.symbol])
         figure.add_trace(
             _scatter(
                 positions[of_group],
@@ -85,11 +91,11 @@ def draw_map(
                 name=group,
                 mode="markers",
                 marker={
-                    "symbol": SOLIDS[style.symbol] if solid else style.symbol,
+                    "symbol": symbol,
                     "color": style.colour(scheme),
-                    "size": 0.6 * size if solid else size,
+                    "size": size,
                     "opacity": opacity,
-                    "line": {"width": 0.7, "color": BACKGROUNDS[scheme]},
+                    "line": {"width": 0.0 if solid else 0.7, "color": BACKGROUNDS[scheme]},
                 },
                 hoverinfo="none",
             )
@@ -97,9 +103,8 @@ def draw_map(
     finish(figure, scheme, revision)
     if solid:
         hidden = {"visible": False, "showspikes": False}
-        figure.update_layout(
-            scene={"xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "data", "dragmode": "orbit"}
-        )
+        axes = {"xaxis": hidden, "yaxis": hidden, "zaxis": hidden}
+        figure.update_layout(scene={**axes, "aspectmode": "data", "dragmode": "orbit", "camera": {"eye": EYE}})
     elif frame:
         figure.update_xaxes(range=[-ROOM * frame[0], ROOM * frame[0]])
         figure.update_yaxes(range=[-ROOM * frame[1], ROOM * frame[1]])
@@ -180,8 +185,8 @@ def draw_marks(
                 textposition="top center",
                 textfont={"size": 15, "weight": 700, "color": ink, "shadow": find_halo(scheme)},
                 marker={
-                    "symbol": "x" if solid and name == "wrong" else symbol,
-                    "size": 0.5 * size if solid and name == "wrong" else size,
+                    "symbol": symbol.removesuffix("-thin") if solid else symbol,
+                    "size": 0.6 * size if solid else size,
                     "color": colour,
                     "line": {"width": width, "color": colour},
                 },

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dashboard.figures.map import draw_map
 from dashboard.figures.style import INKS, STYLES, find_halo, list_groups
 
-TO_CHOSEN, FROM_CHOSEN = "to the chosen", "from the chosen"
+TO_CHOSEN, FROM_CHOSEN, ENDS = "to the chosen", "from the chosen", "ends"
 BEND = 0.12  # how far an arrow bows out, in parts of its length
 POINTS = 11  # of an arrow's curve
 FAINT = 0.2
@@ -56,46 +56,91 @@ def draw_arrows(
     Returns
     -------
     plotly.graph_objects.Figure
-        The map's traces, then lines and heads of the arrows from each super-group, named ``"from GROUP"``, then
-        those of `TO_CHOSEN` and of `FROM_CHOSEN`.
+        The traces of `draw_chosen`, then lines and heads of the arrows from each super-group, named
+        ``"from GROUP"``, then those of the map.
     """
+    figure = draw_map(positions, index, groups, scheme=scheme, revision=revision, shown=shown)
+    chosen_traces = draw_chosen(positions, index, opposites, scheme=scheme, names=names, chosen=chosen)
+    row, pairs = _list_pairs(index, opposites)
+    arrows = [
+        trace
+        for group in list_groups(groups)
+        if not shown or group in shown
+        for trace in _trace_arrows(
+            f"from {group}",
+            *_place(positions, row, [pair for pair in pairs if groups[row[pair[0]]] == group]),
+            colour=STYLES[group].colour(scheme),
+            width=1.1,
+            opacity=FULL if shown else FAINT,
+            zorder=-1,
+        )
+    ]
+    return go.Figure([*chosen_traces, *arrows, *figure.data], figure.layout)
+
+
+def draw_chosen(
+    positions: NDArray[np.floating],
+    index: NDArray[np.integer],
+    opposites: Mapping[int, int],
+    *,
+    scheme: str,
+    names: Mapping[int, str],
+    chosen: int | None,
+) -> list[go.Scatter]:
+    """Draw what changes with the chosen class: its arrow, those that lead to it, and the ends; see `draw_arrows`."""
+    row, pairs = _list_pairs(index, opposites)
+    towards, own = ([pair for pair in pairs if pair[side] == chosen] for side in (1, 0))
+    ends = [pair[1] for pair in own] + ([chosen] if chosen in row else [])
+    at, ink = positions[[row[one] for one in ends]].astype(float), INKS[scheme]
+    return [
+        *_trace_arrows(
+            TO_CHOSEN, *_place(positions, row, towards), colour=ink, width=1.2, opacity=0.8, zorder=1, dash="dot"
+        ),
+        *_trace_arrows(FROM_CHOSEN, *_place(positions, row, own), colour=ink, width=2.6, opacity=1.0, zorder=1),
+        go.Scatter(
+            x=at[:, 0].tolist(),
+            y=at[:, 1].tolist(),
+            name=ENDS,
+            mode="markers+text",
+            text=[names[one] for one in ends],
+            textposition=["top center" if one == chosen else "bottom center" for one in ends],
+            textfont={"size": 15, "weight": 700, "color": ink, "shadow": find_halo(scheme)},
+            marker={
+                "symbol": "circle-open",
+                "color": ink,
+                "size": [20 if one == chosen else 13 for one in ends],
+                "line": {"width": 2},
+            },
+            hoverinfo="skip",
+            zorder=2,
+        ),
+    ]
+
+
+def _list_pairs(
+    index: NDArray[np.integer], opposites: Mapping[int, int]
+) -> tuple[dict[int, int], list[tuple[int, int]]]:
+    """Give the rows of the classes, and those pairs of class and opposite that are both on the map."""
     row = {int(class_index): place for place, class_index in enumerate(index)}
-    found = {one: other for one, other in opposites.items() if one in row and other in row}
-    target = found.get(-1 if chosen is None else chosen)
-    figure = draw_map(
-        positions,
-        index,
-        groups,
-        scheme=scheme,
-        revision=revision,
-        shown=shown,
-        pinned=chosen if chosen in row else None,
-        nearest=[] if target is None else [target],
-        pinned_name="" if chosen is None else names[chosen],
-    )
+    return row, [pair for pair in opposites.items() if pair[0] in row and pair[1] in row]
 
-    def add(name: str, pairs: list[tuple[int, int]], colour: str, width: float, opacity: float, **line: str) -> None:
-        starts, ends = (positions[[row[pair[side]] for pair in pairs]].astype(float) for side in (0, 1))
-        figure.add_traces(_trace_arrows(name, starts, ends, colour, width, opacity, **line))
 
-    sources = list_groups(groups)
-    for group in [group for group in sources if not shown or group in shown]:
-        pairs = [pair for pair in found.items() if groups[row[pair[0]]] == group and chosen not in pair]
-        add(f"from {group}", pairs, STYLES[group].colour(scheme), 1.1, FULL if shown else FAINT)
-    add(TO_CHOSEN, [pair for pair in found.items() if pair[1] == chosen], INKS[scheme], 1.2, 0.8, dash="dot")
-    add(FROM_CHOSEN, [(one, other) for one, other in found.items() if one == chosen], INKS[scheme], 2.6, 1.0)
-    if target is not None:
-        _name_end(figure, positions[row[target]], names[target], scheme)
-    return figure
+def _place(
+    positions: NDArray[np.floating], row: Mapping[int, int], pairs: Sequence[tuple[int, int]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    starts, ends = (positions[[row[pair[side]] for pair in pairs]].astype(np.float64) for side in (0, 1))
+    return starts, ends
 
 
 def _trace_arrows(
     name: str,
     starts: NDArray[np.float64],
     ends: NDArray[np.float64],
+    *,
     colour: str,
     width: float,
     opacity: float,
+    zorder: int,
     **line: str,
 ) -> list[go.Scatter]:
     """Draw arrows that bow to one side, so that one there and one back are two."""
@@ -104,7 +149,7 @@ def _trace_arrows(
     gap = np.full_like(starts, np.nan)
     path = np.stack([*bows, gap], axis=1).reshape(-1, 2)
     course = ends - bows[-2]
-    shared = {"name": name, "hoverinfo": "skip", "opacity": opacity, "zorder": -1}
+    shared = {"name": name, "hoverinfo": "skip", "opacity": opacity, "zorder": zorder}
     return [
         go.Scatter(
             x=_list(path[:, 0]),
@@ -128,22 +173,6 @@ def _trace_arrows(
             **shared,
         ),
     ]
-
-
-def _name_end(figure: go.Figure, at: NDArray[np.floating], name: str, scheme: str) -> None:
-    figure.add_trace(
-        go.Scatter(
-            x=[float(at[0])],
-            y=[float(at[1])],
-            mode="text",
-            text=[name],
-            textposition="bottom center",
-            textfont={"size": 14, "weight": 600, "color": INKS[scheme], "shadow": find_halo(scheme)},
-            name="name",
-            hoverinfo="skip",
-            zorder=1,
-        )
-    )
 
 
 def _list(values: NDArray[np.float64]) -> list[float | None]:

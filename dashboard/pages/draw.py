@@ -23,10 +23,10 @@ from analysis.placement import NEIGHBOURS
 from analysis.projection import place_points
 from dashboard import ids
 from dashboard.data import AtlasView, View
-from dashboard.drawing import LARGEST, LARGEST_SEED, LONGEST, MOST_STEPS, RECIPES, SMALLEST, USUAL, Request
+from dashboard.drawing import LARGEST, LARGEST_SEED, LONGEST, MOST_STEPS, SMALLEST, USUAL, Request
 from dashboard.figures.draw import Mark, draw_drawings, draw_logits
 from dashboard.figures.style import draw_message
-from dashboard.images import addition_address, picture_address
+from dashboard.images import addition_address
 from dashboard.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobStatus, file_address, frame_name
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.parts import aria, lay_card, lay_hover_graph, lay_note, register_hover
@@ -691,7 +691,11 @@ def _lay_seen(view: View, atlas: AtlasView, result: Mapping[str, Any]) -> html.S
     seen = {result["network"]: outcome["top"], **outcome["judges"]}
     rows = [
         html.Tr(
-            [cell for one in row for cell in (html.Td(one["name"]), html.Td(f"{one['probability']:.1%}", className="kin-number"))]
+            [
+                cell
+                for one in row
+                for cell in (html.Td(one["name"]), html.Td(f"{one['probability']:.1%}", className="kin-number"))
+            ]
         )
         for row in zip(*seen.values(), strict=True)
     ]
@@ -705,7 +709,9 @@ def _lay_seen(view: View, atlas: AtlasView, result: Mapping[str, Any]) -> html.S
     metric, layer = atlas.manifest.default_metric, atlas.manifest.default_layer
     near = result["nearest"].get(layer, [])[:NEAREST]
     cards = [
-        lay_card(view, atlas, one["index"], f"{one['distance']:.3g}") for one in near if one["index"] in atlas.categories
+        lay_card(view, atlas, one["index"], f"{one['distance']:.3g}")
+        for one in near
+        if one["index"] in atlas.categories
     ]
     return html.Section(
         [

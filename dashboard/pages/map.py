@@ -241,9 +241,7 @@ def draw(view: View, state: MapState) -> dict[str, Any]:
         return {"figure": draw_message(f"This atlas has no {name}. View offers others.", scheme=state.scheme)}
     layer = state.layer if state.layer in maps else next(iter(maps))
     key = _tell_key(state)
-    figure = figures.draw_map(
-        maps[layer], atlas.index, atlas.groups, scheme=state.scheme, revision=key, frame=FRAME
-    )
+    figure = figures.draw_map(maps[layer], atlas.index, atlas.groups, scheme=state.scheme, revision=key, frame=FRAME)
     told = {"layers": list(atlas.manifest.layers), "layer": layer, "wanted": state.layer, "slugs": SLUGS}
     return {"key": key, "scheme": state.scheme, "flat": state.dimensions == "2", "figure": figure, **told}
 
@@ -412,7 +410,8 @@ def _paint_recognition(atlas: AtlasView, state: MapState) -> Painted:
     count = len(atlas.judges)
     shares = [atlas.recognition.get(index, 0.0) for index in atlas.index.tolist()]
     colours = [figures.grade(share, state.scheme) for share in shares]
-    told = [f"{share * count:.2g} of {count} networks name{'s' if share * count == 1 else ''} it" for share in shares]
+    networks = "network" if count == 1 else "networks"
+    told = [f"named by {share * count:.2g} of {count} {networks}" for share in shares]
     best = f"all {count} do: {', '.join(atlas.judges)}" if count > 1 else f"{atlas.judges[0]} does"
     return colours, told, _lay_ramp(state, "no network names its picture", best)
 
@@ -505,7 +504,10 @@ def _lay_view(fields: Fields) -> dmc.Popover:
         size="sm",
     )
     marks = dmc.CheckboxGroup(
-        dmc.Stack([dmc.Checkbox(label=text, value=value, size="xs", radius="sm") for value, text in MARK_NAMES.items()], gap="xs"),
+        dmc.Stack(
+            [dmc.Checkbox(label=text, value=value, size="xs", radius="sm") for value, text in MARK_NAMES.items()],
+            gap="xs",
+        ),
         id=ids.field("map", "marks"),
         value=[mark for mark in fields["marks"] if mark in MARK_NAMES],
         label="On the map",

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, Patch, State, dcc, html
 from dash.development.base_component import Component
 from plotly.graph_objects import Figure
 
@@ -18,7 +18,7 @@ from analysis.categories import Group, find_group, load_categories
 from analysis.opposites import READINGS, Opposite, Summary, find_opposites, summarise_opposites
 from dashboard import ids
 from dashboard.data import AtlasView, View
-from dashboard.figures.opposites import draw_arrows
+from dashboard.figures.opposites import draw_arrows, draw_chosen
 from dashboard.figures.style import draw_message, list_groups
 from dashboard.images import picture_address
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
@@ -134,6 +134,7 @@ def layout(view: View, fields: Fields) -> html.Div:
     )
     return html.Div(
         [
+            dcc.Store(id=ids.OPPOSITES_DRAWN),
             html.P(_introduce(atlas), className="kin-intro"),
             html.Section(
                 [
@@ -169,6 +170,7 @@ def layout(view: View, fields: Fields) -> html.Div:
                         total=1,
                         value=fields["page"],
                         withControls=False,  # they would be buttons without names
+                        hideWithOnePage=True,
                         size="sm",
                         className="kin-opposites-pages",
                     ),
@@ -199,11 +201,13 @@ def register(app: Dash, view: View) -> None:
     app.callback(
         Output(ids.OPPOSITES_GRAPH, "figure"),
         Output(ids.OPPOSITES_CAPTION, "children"),
+        Output(ids.OPPOSITES_DRAWN, "data"),
         atlas,
         named,
         reading,
         group,
         Input(ids.SCHEME, "data"),
+        State(ids.OPPOSITES_DRAWN, "data"),
     )(lambda *asked: show_arrows(view, *asked))
     app.callback(Output(ids.OPPOSITES_COUNTS, "children"), atlas)(lambda key: show_counts(view, key))
     app.callback(Output(ids.OPPOSITES_PAIRS, "children"), atlas, reading, group)(
@@ -235,37 +239,64 @@ def show_one(view: View, key: Any, named: Any, reading: Any, group: Any) -> Comp
     return _lay_one(view, atlas, found, members[0], kept)
 
 
-def show_arrows(view: View, key: Any, named: Any, reading: Any, group: Any, scheme: Any) -> tuple[Figure, str]:
-    """Draw the map with its arrows, and tell what they are."""
+def show_arrows(
+    view: View, key: Any, named: Any, reading: Any, group: Any, scheme: Any, drawn: Any = None
+) -> tuple[Figure | Patch, str, list[str]]:
+    """Draw the map with its arrows, and tell what they are.
+
+    Parameters
+    ----------
+    view, key, named, reading, group
+        The atlases and the fields.
+    scheme : str
+        ``"light"`` or ``"dark"``.
+    drawn : list of str or None
+        What this function said last that it had drawn. While that is the same map with the same arrows, only what
+        belongs to the chosen class is sent.
+    """
     atlas, scheme = take_atlas(view, key), choose(scheme, ("light", "dark"), "light")
     layer = atlas.manifest.default_layer
-    try:
-        found, drawn = find_all(atlas), atlas.map(layer)
-    except UserError as error:
-        return draw_message("no map", scheme=scheme), str(error)
     reading = choose(reading, READINGS, _first_reading(atlas))
+    try:
+        found, positions = find_all(atlas), atlas.map(layer).positions
+    except UserError as error:
+        return draw_message("no map", scheme=scheme), str(error), []
     if reading not in found.summaries:
-        return draw_message("no opposites are drawn here", scheme=scheme), _tell_undrawn(atlas)
+        return draw_message("no opposites are drawn here", scheme=scheme), _tell_undrawn(atlas), []
     shown = [group] if group in atlas.groups else []
-    chosen = _find_chosen(found, named)
+    wanted = [atlas.key, reading, *shown, scheme]
+    opposites, chosen = found.read(reading), _find_chosen(found, named)
+    told = _tell_arrows(atlas, reading, opposites, chosen)
+    names = {index: category.name for index, category in atlas.categories.items()}
+    if drawn == wanted:
+        patch = Patch()
+        traces = draw_chosen(positions, atlas.index, opposites, scheme=scheme, names=names, chosen=chosen)
+        for place, trace in enumerate(traces):
+            patch["data"][place] = trace
+        return patch, told, wanted
     figure = draw_arrows(
-        drawn.positions,
+        positions,
         atlas.index,
         atlas.groups,
-        found.read(reading),
+        opposites,
         scheme=scheme,
-        names={index: category.name for index, category in atlas.categories.items()},
+        names=names,
         revision=f"{atlas.key} {layer}",
         shown=shown,
         chosen=chosen,
     )
+    return figure, told, wanted
+
+
+def _tell_arrows(atlas: AtlasView, reading: str, opposites: Mapping[int, int], chosen: int | None) -> str:
+    """Tell what the arrows are, and those of the chosen class."""
     told = f"{READING_NAMES[reading]}: {READINGS[reading]}."
     if chosen is None:
-        return figure, f"{told} Click a point to bring its arrows out."
-    towards = sum(opposite == chosen for opposite in found.read(reading).values())
+        return f"{told} Click a point to bring its arrows out."
+    towards = sum(opposite == chosen for opposite in opposites.values())
     name = atlas.categories[chosen].name
     leads = "none leads" if not towards else f"{towards:,} {'leads' if towards == 1 else 'lead'}"
-    return figure, f"{told} The strong arrow leads from {name} to its opposite; {leads} to {name}, dotted."
+    return f"{told} The strong arrow leads from {name} to its opposite; {leads} to {name}, dotted."
 
 
 def show_counts(view: View, key: Any) -> list[Component]:
@@ -280,7 +311,7 @@ def show_counts(view: View, key: Any) -> list[Component]:
     ]
     for claims in zip(*(one.claims for one in summaries), strict=True):
         rows.append((claims[0].text, [_lay_share(claim.holds, claim.classes, claim.base) for claim in claims]))
-    head = [html.Th(), *(html.Th(READING_NAMES[one.reading], scope="col") for one in summaries)]
+    head = [html.Td(), *(html.Th(READING_NAMES[one.reading], scope="col") for one in summaries)]
     body = [html.Tr([html.Th(name, scope="row"), *(html.Td(cell) for cell in cells)]) for name, cells in rows]
     return [
         html.H2("How often"),

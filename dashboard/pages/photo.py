@@ -10,9 +10,10 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from dash.development.base_component import Component
 
 from analysis.atlas import DRAWN
+from analysis.placement import NEIGHBOURS
 from dashboard import ids
 from dashboard.data import AtlasView, View
-from dashboard.figures.draw import Mark, draw_drawings
+from dashboard.figures.photo import draw_place
 from dashboard.jobs import FAILED
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.pages.draw import TICK, cancel, lay_stand
@@ -22,7 +23,6 @@ from inputgen.errors import UserError
 
 KEY = "photo"
 KIND = "place"
-NAMED = 3  # of the nearest classes on the map that are ringed
 OFF = "No photograph can be looked at here: this dashboard was started without a queue. `kinscape serve` has one."
 GONE = "This answer is not kept any more; choose the photograph again."
 PRIVACY = "Your photograph goes to this server alone, and is deleted there as soon as it is answered."
@@ -191,18 +191,11 @@ def _lay_map(atlas: AtlasView, result: Mapping[str, Any], scheme: str) -> html.S
         positions = atlas.map(place["layer"], place["method"]).positions
     except UserError as error:
         return html.Section([html.H2("Its place on the map"), lay_note(str(error))], className="kin-card")
-    near = [one["index"] for one in result["nearest"][place["layer"]][:NAMED]]
-    figure = draw_drawings(
-        positions,
-        atlas.index,
-        atlas.groups,
-        [Mark("your photograph", place["point"])],
-        scheme=scheme,
-        ringed={index: atlas.categories[index].name for index in near},
-    )
+    near = [one["index"] for one in result["nearest"][place["layer"]][:NEIGHBOURS]]
+    figure = draw_place(positions, atlas.index, atlas.groups, place["point"], near, scheme=scheme)
     told = (
-        f"Between its {len(near)} nearest categories in layer {place['layer']}, which are ringed, and the nearer to "
-        "each the nearer it is; some may lie far apart on a flat map."
+        f"Between its {len(near)} nearest categories in layer {place['layer']}, which are ringed: the nearer to each, "
+        "the more alike. A flat map distorts; the distances below are true."
     )
     return html.Section(
         [

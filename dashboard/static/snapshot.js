@@ -26,10 +26,16 @@
   };
   const opened = {};
   const openLayer = (layer) => {
+    if (opened[layer]) return opened[layer];
     const packed = data.layers[layer];
-    opened[layer] = opened[layer] || {
+    const places = unpack(packed.places, Uint16Array);
+    const edges = [0, 1].map((axis) => places.filter((_, at) => at % 2 === axis).sort());
+    const ends = edges.map((sorted) => [sorted[0], sorted[sorted.length - 1]]);
+    opened[layer] = {
       ...packed,
-      places: unpack(packed.places, Uint16Array),
+      places,
+      extent: ends.map(([low, high]) => Math.max(1, high - low)),
+      middle: ends.map(([low, high]) => (low + high) / 2),
       nearest: unpack(packed.nearest, Uint16Array),
       distances: unpack(packed.distances, Float32Array),
     };
@@ -114,13 +120,9 @@
 
   let size = { width: 1, height: 1 };
   const locate = (place) => {
-    const { places } = openLayer(state.layer);
-    const side = Math.min(size.width, size.height) - 2 * PAD;
-    const wide = Math.max(1, (size.width - 2 * PAD) / side);
-    const high = Math.max(1, (size.height - 2 * PAD) / side);
-    const stretch = Math.min(1.35, Math.max(wide, high)); // a map need not be square, but its shape is kept near
-    const across = ((places[2 * place] / 65535 - 0.5) * side * (wide > 1 ? stretch : 1)) * state.zoom;
-    const down = ((places[2 * place + 1] / 65535 - 0.5) * side * (high > 1 ? stretch : 1)) * state.zoom;
+    const { places, extent, middle } = openLayer(state.layer);
+    const scale = Math.min(...extent.map((reach, axis) => (size[axis ? "height" : "width"] - 2 * PAD) / reach)) * state.zoom;
+    const [across, down] = middle.map((half, axis) => (places[2 * place + axis] - half) * scale);
     return [size.width / 2 + state.x + across, size.height / 2 + state.y + down];
   };
 

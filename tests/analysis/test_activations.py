@@ -1,5 +1,6 @@
 """Average activations on a network whose every number is known, and on the embedded one."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 from scipy.spatial.distance import pdist
 from torch import Tensor, nn
 
+from analysis import activations
 from analysis.activations import (
     ClassStatistics,
     count_workers,
@@ -82,6 +84,17 @@ def test_the_average_is_over_the_positions_of_the_map(hand: Network) -> None:
     pictures = paint((0.25, 0.25, 0.25)).clone()
     pictures[:, 0, :32, :32] = 1.25  # a quarter of the maps' positions sees 4 instead of 0
     assert measure_tensors(hand, pictures, ["maps"])["maps"].tolist() == [[1, 0]]
+
+
+def test_pictures_are_shown_as_the_network_wants_them_to_the_bit(hand: Network) -> None:
+    network = replace(hand, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    planes = torch.rand(3, 3, 20, 64, generator=torch.Generator().manual_seed(0))
+    channels_last = planes.contiguous(memory_format=torch.channels_last)
+    expected = network.normalise(planes)
+    shown = activations._normalise(network, channels_last)
+    assert shown.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_array_equal(shown, expected)
+    np.testing.assert_array_equal(activations._normalise(network, planes), expected)
 
 
 def test_pixels_are_the_average_picture(hand: Network) -> None:

@@ -11,7 +11,7 @@ from tests.browser.conftest import Watched
 from tests.conftest import TINY_CLASSES
 
 CY = "document.getElementById('neighbours-graph')?._cyreg?.cy"
-LAID = f"() => {CY}?.nodes().length === {len(TINY_CLASSES)} && !{CY}.animated()"
+LAID = f"() => {CY}?.nodes().length === {len(TINY_CLASSES)} && {CY}.scratch('kinscape') && !{CY}.animated()"
 LOCATE = f"""(index) => {{
   const box = document.getElementById("neighbours-graph").getBoundingClientRect();
   const at = {CY}.getElementById(String(index)).renderedPosition();
@@ -40,7 +40,7 @@ def test_a_click_tells_who_points_to_whom(watched: Watched, atlas_folder: Any) -
     expect(page.locator(".kin-panel h2")).to_have_text("tabby")
     neighbour = load_categories()[onward[281]].name
     expect(page.locator(".kin-nearest").first.locator(".kin-name")).to_have_text(neighbour)
-    expect(page.get_by_role("combobox", name="Search for a category")).to_have_value("tabby")
+    expect(page.get_by_role("textbox", name="Search for a category")).to_have_value("tabby")
     page.wait_for_function(LAID)
     near = {str(281), str(onward[281]), *(str(one) for one, to in onward.items() if to == 281)}
     assert set(page.evaluate(LIST, "node.near")) == near
@@ -70,7 +70,7 @@ def test_the_mouse_shows_name_and_picture_without_the_server(watched: Watched) -
 
 def test_the_search_brings_a_category_to_the_middle(watched: Watched) -> None:
     page = open_neighbours(watched)
-    search = page.get_by_role("combobox", name="Search for a category")
+    search = page.get_by_role("textbox", name="Search for a category")
     search.fill("red fo")
     search.press("Enter")
     expect(page.locator(".kin-panel h2")).to_have_text("red fox")
@@ -102,11 +102,21 @@ def test_a_shared_address_shows_its_graph_in_the_dark(watched: Watched, atlas_fo
 def test_another_graph_takes_the_place_of_the_first(watched: Watched, atlas_folder: Any) -> None:
     page = open_neighbours(watched)
     before = page.evaluate(LIST, "edge")
-    page.get_by_role("combobox", name="Layer of the network").click()
+    page.get_by_role("textbox", name="Layer of the network").click()
     page.get_by_role("option", name="blocks.2").click()
     expected = sorted(f"{one}-{to}" for one, to in find_neighbours(atlas_folder, "blocks.2").items())
     page.wait_for_function(f"(wanted) => ({LIST})('edge').join() === wanted.join()", arg=expected)
     assert before != expected
+
+
+def test_the_nodes_go_to_their_places_on_the_map_and_back(watched: Watched) -> None:
+    page = open_neighbours(watched)
+    read = f"() => JSON.stringify({CY}.nodes().map((node) => node.position()))"
+    before = page.evaluate(read)
+    page.get_by_text("As on the map").click()
+    page.wait_for_function(f"(before) => ({read})() !== before", arg=before)
+    page.get_by_text("Components", exact=True).click()
+    page.wait_for_function(f"(before) => ({read})() === before", arg=before)
 
 
 def test_a_narrow_screen_scrolls_only_down(watch: Callable[..., Watched], address: str) -> None:

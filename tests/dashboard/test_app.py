@@ -139,10 +139,10 @@ def test_the_app_needs_no_torch(folder: Path) -> None:
         "from dashboard.state import MapState\n"
         f"atlas = load_atlas({str(folder)!r})\n"
         "client = create_app([atlas]).server.test_client()\n"
-        "shown = show(View([atlas]), MapState('tiny', 'logits', 281), [], None)\n"
+        "shown = show(View([atlas]), MapState('tiny', 'logits', 281))\n"
         "from dashboard.app import PAGES, show_page\n"
         "assert all(show_page(View([atlas]), '/' + page.path, '') for page in PAGES)\n"
         "print(client.get('/').status_code, len(shown))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.stdout.strip(), done.returncode) == ("200 3", 0), done.stderr
+    assert (done.stdout.strip(), done.returncode) == ("200 2", 0), done.stderr

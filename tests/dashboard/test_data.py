@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from analysis.atlas import Atlas, load_atlas
-from dashboard.data import COUNT, AtlasView, View
+from dashboard.data import CLUSTERS, COUNT, FARTHEST, FRAME, AtlasView, View
 from inputgen.errors import UserError
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
@@ -33,6 +33,65 @@ def test_a_pin_tells_the_true_distances_and_the_ranks_on_the_map(atlas: Atlas) -
     assert (pin.category.name, pin.category.wnid) == ("tabby", "n02123045")
 
 
+def test_a_pin_tells_what_is_far_away_and_what_is_near_on_the_map_alone(atlas: Atlas) -> None:
+    view = AtlasView("tiny", atlas)
+    pin = view.pin("logits", TABBY, "pca")
+    space, row = atlas.space("logits"), TINY_CLASSES.index(TABBY)
+    order = np.argsort(cdist(space.vectors[[row]].astype(float), space.vectors.astype(float))[0])
+    assert [neighbour.index for neighbour in pin.farthest] == [TINY_CLASSES[i] for i in order[: -FARTHEST - 1 : -1]]
+    positions = atlas.projection("logits", method="pca").astype(float)
+    near = np.argsort(cdist(positions[[row]], positions)[0])[1 : COUNT + 1]
+    true = {neighbour.index for neighbour in pin.neighbours}
+    assert list(pin.strangers) == [TINY_CLASSES[i] for i in near if TINY_CLASSES[i] not in true]
+    assert len(pin.strangers) == COUNT - pin.kept
+
+
+def test_all_layers_maps_fill_one_frame_and_keep_their_shape(atlas: Atlas) -> None:
+    framed = AtlasView("tiny", atlas).frame("umap")
+    assert list(framed) == ["blocks.2", "logits"]
+    for layer, positions in framed.items():
+        reach = np.abs(positions).max(axis=0)
+        assert np.isclose(reach, FRAME, atol=1e-4).any()
+        assert (reach <= np.array(FRAME) + 1e-4).all()
+        before = cdist(atlas.projection(layer), atlas.projection(layer))
+        ratio = cdist(positions, positions)[0, 1:] / before[0, 1:]
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-2)
+
+
+def test_there_is_no_frame_of_maps_that_are_not_there(atlas: Atlas) -> None:
+    assert AtlasView("tiny", atlas).frame("umap3d") == {}
+
+
+def test_clusters_are_of_what_is_alike_and_the_largest_comes_first(atlas: Atlas) -> None:
+    view = AtlasView("tiny", atlas)
+    clusters, distances = view.clusters("blocks.2"), view.distances("blocks.2").values
+    sizes = np.bincount(clusters)
+    assert len(sizes) == CLUSTERS
+    assert sorted(sizes, reverse=True) == sizes.tolist()
+    together = clusters[:, None] == clusters
+    np.fill_diagonal(together, False)
+    assert distances[together].mean() < 0.8 * distances[clusters[:, None] != clusters].mean()
+
+
+def test_opposites_and_recognition_come_from_the_pictures(tiny_atlas: AtlasFactory) -> None:
+    view = AtlasView("tiny", load_atlas(tiny_atlas(kinds=("class", "opposite"))))
+    assert view.opposites == dict.fromkeys(TINY_CLASSES, TINY_CLASSES[0])
+    assert view.judges == ["lite9"]
+    assert view.recognition == {index: float(index == TINY_CLASSES[1]) for index in TINY_CLASSES}
+
+
+def test_without_judges_the_network_itself_recognises_its_pictures(atlas: Atlas) -> None:
+    view = AtlasView("tiny", atlas)
+    assert view.judges == ["tiny"]
+    assert view.recognition == dict.fromkeys(TINY_CLASSES, 1.0)
+    assert view.opposites == {}
+
+
+def test_photographs_have_neither_opposites_nor_recognition(tiny_atlas: AtlasFactory) -> None:
+    view = AtlasView("tiny", load_atlas(tiny_atlas(pictures=False)))
+    assert (view.opposites, view.judges, view.recognition) == ({}, [], {})
+
+
 def test_faithfulness_is_the_mean_share_of_nearest_that_the_map_keeps(atlas: Atlas) -> None:
     view = AtlasView("tiny", atlas)
     kept = [view.pin("logits", index).kept for index in TINY_CLASSES]
@@ -42,7 +101,7 @@ def test_faithfulness_is_the_mean_share_of_nearest_that_the_map_keeps(atlas: Atl
 def test_a_map_of_the_space_itself_is_faithful(atlas: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:
     view = AtlasView("tiny", atlas)
     space = view.space("logits")
-    monkeypatch.setattr(view, "map", lambda _: type("Map", (), {"positions": space.vectors}))
+    monkeypatch.setattr(view, "map", lambda *_: type("Map", (), {"positions": space.vectors}))
     assert view.measure_faithfulness("logits") == 1.0
 
 
@@ -89,7 +148,9 @@ def test_the_version_changes_when_the_atlas_is_rewritten(tiny_atlas: AtlasFactor
 
 def test_a_class_alone_has_no_neighbours(tiny_atlas: AtlasFactory) -> None:
     view = AtlasView("tiny", load_atlas(tiny_atlas(classes=[TABBY])))
-    assert view.pin("logits", TABBY).neighbours == ()
+    pin = view.pin("logits", TABBY)
+    assert (pin.neighbours, pin.farthest, pin.strangers) == ((), (), ())
+    assert view.clusters("logits").tolist() == [0]
     assert view.measure_faithfulness("logits") == 1.0
 
 

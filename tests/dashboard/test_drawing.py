@@ -69,6 +69,10 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker:
     return Worker(folder, redis=None, view=View([load_atlas()]), load=load_network)
 
 
+def open_picture(path: Path) -> Image.Image:
+    return Image.open(io.BytesIO(path.read_bytes()))
+
+
 def draw(worker: Worker, **request: Any) -> tuple[JobStatus, Path]:
     told = {"atlas": "efficientnet_lite0", "size": 32, "steps": 4, **request}
     id = worker.jobs.submit("draw", told, session=SESSION)
@@ -93,10 +97,10 @@ def test_a_drawing_is_what_the_command_line_draws_with_the_way_there(worker: Wor
     assert trace["step"].tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_allclose(trace["tabby"], logits[:5, 281], rtol=1e-5)
 
-    picture = Image.open(folder / "picture.png")
-    about = json.loads(picture.text["Description"])  # type: ignore[attr-defined]
+    picture = open_picture(folder / "picture.png")
+    about = json.loads(picture.info["Description"])
     assert (about["expression"], about["seed"], about["recipe"]["name"]) == ("lynx -> tabby", 5, "natural")
-    last = np.asarray(Image.open(folder / frame_name(5)).convert("RGB")).astype(float)
+    last = np.asarray(open_picture(folder / frame_name(5)).convert("RGB")).astype(float)
     assert np.abs(last - np.asarray(picture).astype(float)).mean() < 12
     assert (folder / "film.mp4").read_bytes()[4:8] == b"ftyp"
 
@@ -120,7 +124,7 @@ def test_a_cancelled_drawing_keeps_what_was_reached(worker: Worker, monkeypatch:
     told = json.loads((folder / "result.json").read_text())
     assert (status.state, told["steps"], told["count"]) == (CANCELLED, 2, 4)
     assert told["outcome"]["judges"] == {}
-    assert Image.open(folder / "picture.png").size == (32, 32)
+    assert open_picture(folder / "picture.png").size == (32, 32)
 
 
 @pytest.mark.parametrize(
@@ -183,20 +187,12 @@ def test_serve_keeps_a_worker_and_ends_it(tmp_path: Path) -> None:
 
 
 def wait_for_worker(parent: int) -> int:
-    """Give the process id of the child of a process, once it has one."""
-    children = Path(f"/proc/{parent}/task/{parent}/children")
+    """Give the process id of a process's worker, once it has one."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        if found := list_children(children):
-            return found[0]
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            for child in map(int, children.read_text().split()):
+                if b"worker" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                    return child
         time.sleep(0.05)
     raise AssertionError("no worker was started")
-
-
-def list_children(path: Path) -> list[int]:
-    running = []
-    for child in path.parents[1].glob("task/*/children"):
-        for pid in map(int, child.read_text().split()):
-            if "worker" in Path(f"/proc/{pid}/cmdline").read_text():
-                running.append(pid)
-    return running

@@ -114,7 +114,7 @@ def test_the_ends_of_an_axis_are_listed_and_pictured(view: View) -> None:
 
 def test_the_pairs_that_stand_out(view: View) -> None:
     vectors = view.default.atlas.space(LAYER, standardised=False).vectors.astype(np.float64)
-    related = np.corrcoef(vectors, rowvar=False)
+    related = np.asarray(np.corrcoef(vectors, rowvar=False))
     found = {name: page.choose_pair(view, name, None, LAYER) for name in page.PAIRS}
     assert related[found["opposed"]] == pytest.approx(related.min())
     np.fill_diagonal(related, -1)

@@ -77,7 +77,12 @@ def test_a_job_is_queued_done_and_found_again(jobs: Jobs, work: Callable[..., Wo
     id = submit(jobs)
     queued = jobs.read_status(id)
     assert queued is not None
-    assert (queued.state, queued.ahead, queued.ended, queued.job.request) == (QUEUED, 0, False, {"atlas": "tiny", "n": 3})
+    assert (queued.state, queued.ahead, queued.ended, queued.job.request) == (
+        QUEUED,
+        0,
+        False,
+        {"atlas": "tiny", "n": 3},
+    )
     work(do)
     again = Jobs(jobs.folder).read_status(id)  # as after a restart
     assert again is not None
@@ -368,7 +373,9 @@ def test_the_queue_may_be_a_redis_server(
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_redis_server_that_goes_away_is_told(redis_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redis_server_that_goes_away_is_told(
+    redis_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     jobs = Jobs(tmp_path, redis=redis_server)
     from redis import ConnectionError as Lost
 

@@ -40,6 +40,10 @@ def test_values_that_make_no_sense_become_the_default(view: View, query: str) ->
     assert read_fields(PAGE, view, query) == find_defaults(PAGE, view)
 
 
+def test_only_a_list_may_be_empty(view: View) -> None:
+    assert read_fields(PAGE, view, "?groups=&a=&weight=") == {**find_defaults(PAGE, view), "groups": []}
+
+
 def test_an_address_says_what_is_read_from_it(two: View) -> None:
     told: dict[str, Any] = {"a": "a & b", "steps": 8, "weight": 2.5, "groups": ["dogs", "fish"], "atlas": "timm/other"}
     address = write_address(two, "some", **told, missing=None)

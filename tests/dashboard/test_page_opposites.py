@@ -4,12 +4,13 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from dash import Patch
 
 from analysis.atlas import load_atlas
 from analysis.categories import load_categories
 from analysis.opposites import READINGS, find_opposites
 from dashboard.data import View
-from dashboard.figures.opposites import BEND, FROM_CHOSEN, TO_CHOSEN, draw_arrows
+from dashboard.figures.opposites import BEND, ENDS, FROM_CHOSEN, TO_CHOSEN, draw_arrows
 from dashboard.pages import opposites as page
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
@@ -79,7 +80,7 @@ def test_what_is_not_there_is_told(view: View, named: Any, told: str) -> None:
 
 def test_the_arrows_lead_to_the_opposites(view: View) -> None:
     atlas = view.default
-    figure, told = page.show_arrows(view, None, "tabby", "farthest", "all", "dark")
+    figure, told, _ = page.show_arrows(view, None, "tabby", "farthest", "all", "dark")
     found = page.find_all(atlas).read("farthest")
     place = {index: atlas.map("logits").positions[row] for row, index in enumerate(TINY_CLASSES)}
     lines, heads = [trace for trace in figure.data if trace.name == FROM_CHOSEN]
@@ -88,15 +89,31 @@ def test_the_arrows_lead_to_the_opposites(view: View) -> None:
     _, heads = [trace for trace in figure.data if trace.name == TO_CHOSEN]
     towards = [index for index, opposite in found.items() if opposite == TABBY]
     assert len(heads.x) == len(towards)
-    counted = sum(len(trace.x) for trace in figure.data if trace.name.startswith("from ") and trace.mode == "markers")
-    assert counted == len(TINY_CLASSES) - len(towards)
+    heads = [trace for trace in figure.data if "from " in trace.name and trace.mode == "markers"]
+    assert sum(len(trace.x) for trace in heads) == 1 + len(TINY_CLASSES)
     assert "The strong arrow leads from tabby" in told
 
 
 def test_a_group_has_its_own_arrows_alone(view: View) -> None:
-    figure, _ = page.show_arrows(view, None, "", "opposed", "birds", "light")
+    figure, _, _ = page.show_arrows(view, None, "", "opposed", "birds", "light")
     drawn = {trace.name for trace in figure.data if trace.name.startswith("from ") and len(trace.x)}
     assert drawn == {"from birds"}
+
+
+def test_another_choice_sends_its_own_arrows_alone(view: View) -> None:
+    asked = (view, None, "tabby", "farthest", "all", "light")
+    figure, _, drawn = page.show_arrows(*asked)
+    patch, told, again = page.show_arrows(view, None, "red fox", *asked[3:], drawn)
+    whole, expected, _ = page.show_arrows(view, None, "red fox", *asked[3:])
+    assert isinstance(patch, Patch)
+    assert isinstance(figure, go.Figure)
+    assert isinstance(whole, go.Figure)
+    assert (told, again) == (expected, drawn)
+    sent = {step["location"][1]: step["params"]["value"] for step in patch.to_plotly_json()["operations"]}
+    assert sorted(sent) == list(range(5))
+    assert [trace.name for trace in figure.data[:5]] == [trace.name for trace in sent.values()]
+    assert all(sent[place] == whole.data[place] for place in sent)
+    assert isinstance(page.show_arrows(view, None, "red fox", "opposed", *asked[4:], drawn)[0], go.Figure)
 
 
 def test_an_arrow_points_where_it_ends() -> None:
@@ -109,7 +126,7 @@ def test_an_arrow_points_where_it_ends() -> None:
     assert (lines.x[-2], lines.y[-2]) == (heads.x[0], heads.y[0]) == (1, 0)
     assert lines.y[5] == pytest.approx(BEND)  # it bows to the left of its way
     assert 90 < heads.marker.angle[0] < 135  # clockwise from up: to the right, and down again
-    assert [trace.text for trace in figure.data if trace.name == "name"] == [("b",)]
+    assert [trace.text for trace in figure.data if trace.name == ENDS] == [("b", "a")]
 
 
 def test_how_often_is_counted_as_the_command_line_does(view: View) -> None:
@@ -152,9 +169,9 @@ def test_the_gallery_is_paged_and_filtered(view: View) -> None:
 def test_an_atlas_without_drawn_opposites_says_so(undrawn: View) -> None:
     assert "of photographs: no opposites are drawn" in read_text(page.show_one(undrawn, None, "tabby", None, "all"))
     assert "Farthest" in read_text(page.show_one(undrawn, None, "tabby", None, "all"))
-    figure, told = page.show_arrows(undrawn, None, "tabby", "minimised", "all", "light")
+    figure, told, _ = page.show_arrows(undrawn, None, "tabby", "minimised", "all", "light")
     assert isinstance(figure, go.Figure)
     assert "no opposites are drawn" in told
     assert page.show_gallery(undrawn, None, "all", 1)[0] == []
-    assert len(find(find(page.show_counts(undrawn, None), "Thead"), "Th")) == 3
+    assert len(find(find(page.show_counts(undrawn, None), "Thead"), "Th")) == 2
     assert page.PAGE.defaults(undrawn)["reading"] == "farthest"
