@@ -27,10 +27,11 @@ test: .venv/installed-for-tests browser
 	$(BIN)/python -m pip install --editable '.[test]'
 	touch $@ .venv/installed
 
-# The browser tests drive Debian's Chromium.
+# The browser tests drive Debian's Chromium, those of the queue a Redis server.
 browser:
-	@command -v chromium >/dev/null || \
-		{ $(AS_ROOT) apt-get update && $(AS_ROOT) apt-get install --yes --no-install-recommends chromium; } || \
-		{ echo "The browser tests need Chromium: install the package chromium, then run make test again"; exit 1; }
+	@{ command -v chromium && command -v redis-server; } >/dev/null || \
+		{ $(AS_ROOT) apt-get update && \
+		$(AS_ROOT) apt-get install --yes --no-install-recommends chromium redis-server; } || \
+		{ echo "The tests need the packages chromium and redis-server: install them, then run make test again"; exit 1; }
 
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)

@@ -1360,6 +1360,8 @@ def serve(
     from dashboard.serve import serve as run_server
     from dashboard.worker import keep_worker, open_jobs
 
+    if jobs is None and not with_worker:
+        raise UserError("with --no-worker others draw; give them and the dashboard one folder, with --jobs")
     opened = [load_atlas(folder) for folder in atlas] if atlas else [load_atlas()]
     with catch_end(), open_jobs(jobs, redis=redis) as queue:
         made = create_app(opened, prefix=prefix, jobs=queue)
@@ -1369,7 +1371,7 @@ def serve(
 
 @app.command()
 def worker(
-    jobs: JobsOption = None,
+    jobs: Annotated[Path, typer.Option(metavar="DIR", help="The folder of jobs that the dashboard has.")],
     redis: RedisOption = None,
     atlas: Annotated[
         list[Path] | None,
@@ -1385,8 +1387,6 @@ def worker(
     from dashboard.worker import Worker, end_with_input
     from inputgen.network import find_device, load_network
 
-    if jobs is None:
-        raise UserError("a worker needs the folder of jobs that the dashboard has; give both the same --jobs")
     find_device(device)
     if attached:
         end_with_input()

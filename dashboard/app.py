@@ -14,7 +14,7 @@ from dashboard import jobs as job_files
 from dashboard.data import View
 from dashboard.jobs import Jobs
 from dashboard.page import Page, atlas_field, find_defaults, read_fields
-from dashboard.pages import about, closer, draw, features, matrix, morph, neighbours, opposites, photo
+from dashboard.pages import about, closer, draw, features, matrix, morph, neighbours, opposites, photo, pictures
 from dashboard.pages import map as map_page
 from dashboard.parts import aria, lay_note, tell_atlas, tell_category
 
@@ -28,6 +28,7 @@ PAGES: tuple[Page, ...] = (
     features.PAGE,
     neighbours.PAGE,
     matrix.PAGE,
+    pictures.PAGE,
     photo.PAGE,
     about.PAGE,
 )
@@ -173,6 +174,7 @@ def show_page(view: View, path: str, search: str | None) -> tuple[html.Ul, Any, 
     links = [
         html.Li(dcc.Link(each.name, href=view.prefix + each.path), **(aria(current="page") if each is page else {}))
         for each in PAGES
+        if each is page or each.shown(view)
     ]
     if page is None:
         return html.Ul(links), lay_note("There is no such page; choose one above."), {}

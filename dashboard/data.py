@@ -226,7 +226,7 @@ class AtlasView:
         verdicts = [f"{name}{VERDICT}" for name in judges] or ["predicted"]
         right = table[verdicts].eq(table["target"], axis=0).mean(axis=1)
         shares = right.groupby(table["target"]).mean()
-        return judges or [self.manifest.network], {int(index): float(share) for index, share in shares.items()}
+        return judges or [self.manifest.network], dict(zip(map(int, shares.index), map(float, shares), strict=True))
 
     @cached_property
     def pictures(self) -> dict[tuple[str, int], Path]:

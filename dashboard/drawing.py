@@ -28,7 +28,7 @@ MOST_STEPS = 1000
 LARGEST_SEED = 2**31 - 1
 LONGEST = 1000  # characters
 FRAMES = 48  # at most, between the start and the end
-FRAME_OPTIONS = {"format": "WEBP", "quality": 82, "method": 2}
+FRAME_OPTIONS: dict[str, Any] = {"format": "WEBP", "quality": 82, "method": 2}
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ STALE = 30.0  # seconds without a sign of life after which a worker counts as lo
 
 ADDRESS = "/jobs"
 JOB, STATUS, ALIVE, CANCEL, UPLOAD = "job.json", "status.json", "alive", "cancel", "upload"
-WORKER = "worker-is-alive"
+WORKER, QUEUE = "worker-is-alive", "queue-name"
 SERVED = {
     "picture.png": "image/png",
     "film.mp4": "video/mp4",
@@ -293,6 +293,9 @@ class Jobs:
                 self._recover(status)
             elif status.state == QUEUED and status.job.id not in in_queue and self._is_stale(path / STATUS):
                 self._enqueue(status.job.id)
+        for path in self.folder.iterdir():  # what a dashboard was making when it was ended, perhaps with an upload
+            if is_id(path.name) and self._read(path.name) is None and self._is_stale(path):
+                shutil.rmtree(path, ignore_errors=True)
 
     def _recover(self, status: JobStatus) -> JobStatus:
         alive = self.folder / status.job.id / ALIVE
@@ -360,6 +363,7 @@ def register(server: Flask, jobs: Jobs | None) -> None:
             abort(404)
         response = send_file(path, mimetype=SERVED.get(name, "image/webp"), max_age=3600)
         response.cache_control.private = True
+        del response.headers["Content-Disposition"]  # whose name would win over that of a link's `download`
         return response
 
     def refuse(**_: str) -> Response:
@@ -399,7 +403,15 @@ def _open_queue(folder: Path, redis: str | None) -> Huey:
         raise UserError(f"{shown!r} is no address of a Redis server; write redis://HOST:6379/0") from None
     except _list_redis_errors() as error:
         raise UserError(f"no Redis server answers at {shown} ({type(error).__name__})") from None
-    return RedisHuey("kinscape", url=redis, **options)
+    return RedisHuey(_name_queue(folder), url=redis, **options)
+
+
+def _name_queue(folder: Path) -> str:
+    """Give the name of a folder's queue: by chance, so that the folders of two dashboards may share a server."""
+    path = folder / QUEUE
+    with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+        file.write(f"kinscape-{secrets.token_hex(8)}")
+    return path.read_text(encoding="utf-8")
 
 
 def _list_redis_errors() -> tuple[type[Exception], ...]:

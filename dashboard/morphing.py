@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dashboard.worker import Work
 
 WAY = "way.json"
+LOGITS = "logits"
 TOP = 3  # classes of a frame that are told
 BATCH = 8  # frames measured at once
 LONGEST_WORD = 100  # characters
@@ -102,7 +103,6 @@ def measure_way(work: Work, ends: Ends, frames: Sequence[Pixels], *, feed: str) 
 
     from analysis.activations import as_tensor, measure_tensors
     from analysis.placement import place_vectors, read_ground
-    from inputgen.objective import LOGITS
 
     ground = read_ground(work.atlas.atlas, work.atlas.manifest.default_layer)
     network = work.network()

@@ -41,6 +41,8 @@ class Page:
         are of the type of their default and otherwise as somebody wrote them.
     register : callable
         Registers the page's callbacks.
+    shown : callable
+        Tells whether the navigation names the page: whether any atlas has what it shows.
     """
 
     path: str
@@ -48,6 +50,7 @@ class Page:
     defaults: Callable[[View], Fields]
     layout: Callable[[View, Fields], Component]
     register: Callable[[Dash, View], None]
+    shown: Callable[[View], bool] = lambda view: True  # noqa: ARG005
 
     @property
     def key(self) -> str:

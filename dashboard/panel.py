@@ -94,8 +94,8 @@ def _lay_matrix(view: View, atlas: AtlasView, state: MapState) -> list[Any]:
     return [
         html.H3("Their distances"),
         html.P(
-            f"{atlas.manifest.default_metric} in {state.layer}, from {apart.min():.3g} to {apart.max():.3g}; alike ones "
-            "stand together.",
+            f"{atlas.manifest.default_metric} in {state.layer}, from {apart.min():.3g} to {apart.max():.3g}; "
+            "alike ones stand together.",
             className="kin-note",
         ),
         html.Div(graph, className="kin-matrix", role="img", **aria(label=f"Distances between {len(names)} categories")),
@@ -106,7 +106,7 @@ def _lay_matrix(view: View, atlas: AtlasView, state: MapState) -> list[Any]:
 def _lay_chosen_one(view: View, atlas: AtlasView, state: MapState, index: int) -> html.Li:
     category, address = atlas.categories[index], picture_address(atlas, index, small=True)
     shown = html.Img(src=address, alt="") if address else None
-    name = [lay_symbol(category.super_group, **aria(hidden="true")), " ", category.name]
+    name: list[Any] = [lay_symbol(category.super_group, **aria(hidden="true")), " ", category.name]
     return html.Li(
         dcc.Link([shown, html.Span(name)], href=write_state(view, replace(state, index=index)), title=category.name)
     )
@@ -147,7 +147,11 @@ def _lay_opposite(view: View, atlas: AtlasView, category: Category) -> list[Any]
         return []
     address = picture_address(atlas, category.index, kind="opposite", small=True)
     shows = f"The opposite of {category.name} that {atlas.manifest.network} drew"
-    text = ["What drives the network away from it is taken for ", html.Strong(load_categories()[taken].name), "."]
+    text: list[Any] = [
+        "What drives the network away from it is taken for ",
+        html.Strong(load_categories()[taken].name),
+        ".",
+    ]
     told = html.Span(html.Span(text), className="kin-told")
     parts = [html.Img(src=address, alt=shows, className="kin-thumb") if address else None, told]
     href = write_address(view, "opposites", atlas=atlas.key, **{"class": category.name})

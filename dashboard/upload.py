@@ -11,6 +11,7 @@ from dash import dcc, html
 from PIL import Image
 
 from dashboard.jobs import LARGEST_UPLOAD
+from dashboard.parts import aria
 from inputgen.errors import UserError
 
 TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
@@ -37,7 +38,7 @@ def lay_drop(drop: str, note: str, *, title: str, about: str = "") -> html.Div:
     upload = dcc.Upload(
         html.Div(
             [
-                html.Span(className="kin-drop-sign", **{"aria-hidden": "true"}),
+                html.Span(className="kin-drop-sign", **aria(hidden="true")),
                 html.Strong(title),
                 html.Span(about or tell_limits(), className="kin-about"),
             ],
@@ -50,11 +51,16 @@ def lay_drop(drop: str, note: str, *, title: str, about: str = "") -> html.Div:
         className_active="kin-drop-field kin-drop-over",
         className_reject="kin-drop-field kin-drop-over",
     )
-    most = {"data-largest": str(LARGEST_UPLOAD), "data-types": ",".join(TYPES.values())}
-    refusals = {"data-large": tell_large(), "data-other": tell_other()}
+    told: dict[str, Any] = {
+        "data-note": note,
+        "data-largest": str(LARGEST_UPLOAD),
+        "data-types": ",".join(TYPES.values()),
+        "data-large": tell_large(),
+        "data-other": tell_other(),
+    }
     return html.Div(
         [
-            html.Label(upload, className="kin-drop", **most, **refusals, **{"data-note": note}),
+            html.Label(upload, className="kin-drop", **told),
             html.P(id=note, className="kin-wrong", role="alert"),
         ]
     )

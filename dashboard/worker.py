@@ -33,6 +33,7 @@ Network = Any  # inputgen's: the dashboard knows it by analysis alone
 SIGN = 2.0  # seconds between signs of life
 TELLING = 0.25  # seconds, at least, between two stands that are written
 PATIENCE = 10.0  # seconds that a worker has to put its job back when it is ended
+NICE = 10  # so that on a busy machine the pages come first
 PAUSE = 2.0  # seconds before a worker that ended by itself is started again
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ KINDS: Mapping[str, Callable[[Work], None]] = {"draw": draw, "morph": morph, "pl
 """The kinds of jobs: what each does with its work."""
 
 
-class Ended(Exception):
+class Ended(Exception):  # noqa: N818 - it is no error
     """The worker is to end."""
 
 
@@ -118,6 +119,8 @@ class Worker:
             shutdown_timeout=PATIENCE,
         )
         self.ended = consumer.stop_flag.is_set
+        if hasattr(os, "nice"):
+            os.nice(NICE)
         self.jobs.recover()
         Thread(target=self._give_signs, daemon=True).start()
         self._warm()
@@ -244,10 +247,13 @@ def open_jobs(folder: Path | None, *, redis: str | None = None) -> Iterator[Jobs
         What `dashboard.jobs.Jobs` raises.
     """
     with ExitStack() as stack:
+        temporary = folder is None
         if folder is None:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="kinscape-", ignore_cleanup_errors=True)))
         jobs = Jobs(folder, redis=redis)
         stack.callback(jobs.huey.storage.close)
+        if temporary:
+            stack.callback(jobs.huey.flush)  # a Redis server would keep what nobody can do any more
         yield jobs
 
 
@@ -273,6 +279,8 @@ def keep_worker(jobs: Jobs, atlases: Sequence[Path] = ()) -> Iterator[None]:
         # Ctrl-C in a terminal goes to all of a session's processes, and the worker should be ended in order.
         return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
 
+    process = start()
+
     def watch() -> None:
         nonlocal process
         while not over.wait(PAUSE):
@@ -282,7 +290,6 @@ def keep_worker(jobs: Jobs, atlases: Sequence[Path] = ()) -> Iterator[None]:
                 process.stdin.close()
                 process = start()
 
-    process = start()
     watcher = Thread(target=watch, daemon=True)
     watcher.start()
     try:

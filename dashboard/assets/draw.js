@@ -15,7 +15,8 @@
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   };
 
-  const completeExpression = (text, categories) => {
+  // Classes and the words for groups of them; what begins as it was typed comes first, and classes before groups.
+  const completeExpression = (text, categories, groups) => {
     const before = BEFORE.exec(text || "")[0];
     const typed = fold((text || "").slice(before.length).trim());
     if (!typed) return [];
@@ -26,17 +27,26 @@
       if (words.some((word) => fold(word).startsWith(typed))) return 2;
       return name.includes(typed) ? 3 : 4;
     };
-    const found = categories
+    const names = [...categories, ...groups.map((label) => ({ label, words: [] }))];
+    const found = names
       .map((each) => [rank(each), each.label])
       .filter(([place]) => place < 4)
       .sort(([one], [other]) => one - other)
-      .slice(0, SHOWN)
-      .map(([, label]) => before + label);
+      .map(([, label]) => before + label)
+      .filter((each, at, all) => all.indexOf(each) === at)
+      .slice(0, SHOWN);
     return found.length === 1 && fold(found[0]) === fold(text) ? [] : found;
   };
 
   const copyText = (text) => text ?? "";
   const showAll = ({ options }) => options;
+
+  // Enter draws, unless it takes a completion.
+  document.addEventListener("keydown", (event) => {
+    const completing = document.querySelector("[data-combobox-selected]");
+    if (event.key !== "Enter" || completing || !event.target.closest(".draw-expression")) return;
+    document.getElementById("draw-go").click();
+  }, true);
 
   const kept = new Map(); // the logits of one drawing, by address
   const readLogits = (address) => {

@@ -42,15 +42,17 @@
 
   /* The slider holds the number of a layer, the field (and the address) its name. */
 
-  const listLayers = (atlas, atlases) => atlases[atlas].layers.map((layer) => layer.value);
+  // An address may name an atlas or a layer that is none: then the first atlas is shown, and its default layer.
+  const takeAtlas = (atlas, atlases) => atlases[atlas] || Object.values(atlases)[0];
+  const listLayers = (atlas, atlases) => takeAtlas(atlas, atlases).layers.map((each) => each.value);
   const takeLayer = (layer, atlas, atlases) =>
-    listLayers(atlas, atlases).includes(layer) ? layer : atlases[atlas].layer;
+    (listLayers(atlas, atlases).includes(layer) ? layer : takeAtlas(atlas, atlases).layer);
 
   const followLayer = (layer, atlas, atlases) => {
-    const layers = listLayers(atlas, atlases);
-    const at = layers.indexOf(takeLayer(layer, atlas, atlases));
-    document.querySelector("[role=slider]")?.setAttribute("aria-valuetext", atlases[atlas].layers[at].label);
-    return [at, Math.max(1, layers.length - 1), layers.map((_, value) => ({ value })), atlases[atlas].layers[at].label];
+    const layers = takeAtlas(atlas, atlases).layers;
+    const at = listLayers(atlas, atlases).indexOf(takeLayer(layer, atlas, atlases));
+    document.querySelector("[role=slider]")?.setAttribute("aria-valuetext", layers[at].label);
+    return [at, Math.max(1, layers.length - 1), layers.map((_, value) => ({ value })), layers[at].label];
   };
 
   const slide = (at, layer, atlas, atlases, field) => {
@@ -84,7 +86,8 @@
   const markColouring = (colour) => `kin-legend kin-by-${colour}`;
 
   const hoverMap = (point, atlas, atlases, categories, graph, painted) => {
-    const [children, style] = window.dash_clientside.kinscape.hover(point, atlas, atlases, categories, graph);
+    const taken = Object.keys(atlases).find((key) => atlases[key] === takeAtlas(atlas, atlases));
+    const [children, style] = window.dash_clientside.kinscape.hover(point, taken, atlases, categories, graph);
     const told = Array.isArray(children) && painted && painted.told[point.points[0].customdata];
     if (!told) return [children, style];
     const props = { children: told, className: "kin-about kin-told-more" };
@@ -95,13 +98,12 @@
 
   const hasWebGL = () => Boolean(document.createElement("canvas").getContext("webgl"));
 
-  const tell = (figure, text) => ({
-    data: [],
-    layout: {
-      ...figure.layout, scene: undefined, xaxis: { visible: false }, yaxis: { visible: false },
-      annotations: [{ text, showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper", font: { size: 15 } }],
-    },
-  });
+  const tell = (figure, text) => {
+    const { scene, ...layout } = figure.layout;
+    const middle = { showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper", font: { size: 15 } };
+    const hidden = { visible: false };
+    return { data: [], layout: { ...layout, xaxis: hidden, yaxis: hidden, annotations: [{ text, ...middle }] } };
+  };
 
   const locate = (trace, moves, layer) => {
     const places = moves && moves.layers[layer];

@@ -41,7 +41,6 @@
     // What is seen first should not move under the mouse.
     if (isCalm() || !cy.scratch("kinscape-shown")) cy.viewport({ zoom, pan });
     else cy.animate({ zoom, pan }, { duration: DURATION, easing: "ease-in-out" });
-    cy.scratch("kinscape-shown", true);
   };
 
   // The graph listens once for each time that it is laid out.
@@ -84,7 +83,11 @@
       const found = category ? cy.getElementById(category.value) : cy.collection();
       const node = found.nonempty() ? found[0] : null;
       mark(cy, node);
-      show(cy, byFit ? null : node);
+      // Dash may say the same twice; then the view stays as the user has it.
+      const last = elements.length ? elements[elements.length - 1].data.id : "";
+      const shown = JSON.stringify([node && node.id(), last, elements.length && elements[0].position]);
+      if (byFit || shown !== cy.scratch("kinscape-shown")) show(cy, byFit ? null : node);
+      cy.scratch("kinscape-shown", shown);
     }));
     return category ? category.value : "";
   };

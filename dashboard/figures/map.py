@@ -164,7 +164,6 @@ def draw_marks(
                 line={"color": colour, "width": 1.2, "dash": dash},
                 opacity=opacity,
                 hoverinfo="skip",
-                zorder=-1,
             )
         )
     rings: tuple[tuple[str, list[int], str, str, float, float], ...] = (
@@ -244,7 +243,8 @@ def _scatter(
 ) -> go.Scatter | go.Scatter3d:
     """Make a trace in as many dimensions as the points have."""
     # As lists, with None where a line ends: what is sent is short then, and reads back as it is.
-    axes = {axis: [None if value != value else value for value in column.tolist()] for axis, column in zip("xyz", at.T)}
+    columns = [[None if np.isnan(value) else value for value in column] for column in at.T.tolist()]
+    axes = dict(zip("xyz"[: len(columns)], columns, strict=True))
     if at.shape[1] == 2:
         return go.Scatter(customdata=customdata, **axes, **properties)
     properties.pop("zorder", None)

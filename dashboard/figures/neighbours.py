@@ -47,8 +47,12 @@ def place_components(links: Links, components: Sequence[Sequence[int]]) -> Place
     dict
         Places at which no two classes coincide.
     """
+    from threadpoolctl import threadpool_limits
+
     onward = dict(zip(links.index.tolist(), links.neighbour.tolist(), strict=True))
-    shapes = [_place_one(part, onward) for part in components]
+    # The matrices are so small that several threads only wait for one another: on a busy machine half a minute.
+    with threadpool_limits(1):
+        shapes = [_place_one(part, onward) for part in components]
     sizes = [np.ptp(shape, axis=0) + GAP for shape in shapes]
     order = sorted(range(len(sizes)), key=lambda at: -sizes[at][1])
     width = max(max(size[0] for size in sizes), float(np.sqrt(ASPECT * sum(np.prod(size) for size in sizes))))

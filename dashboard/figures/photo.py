@@ -59,7 +59,7 @@ def draw_place(
         name="photograph",
         mode="markers+text",
         text=["your photograph"],
-        textposition="top center",
+        textposition="top left" if x > float(positions[:, 0].mean()) else "top right",  # towards the middle
         textfont={"size": 15, "weight": 700, "color": COLOURS[scheme], "shadow": find_halo(scheme)},
         marker={
             "symbol": "star",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -17,7 +17,7 @@ from plotly.graph_objects import Figure
 
 from analysis.additions import Landing, find_landings
 from analysis.atlas import ADDITION
-from analysis.categories import load_categories
+from analysis.categories import find_group, load_categories, load_synsets
 from analysis.distances import distances_between
 from analysis.placement import NEIGHBOURS
 from analysis.projection import place_points
@@ -143,6 +143,20 @@ def _place(atlas: AtlasView, vectors: NDArray[np.float32]) -> list[tuple[float, 
         return [()] * len(vectors)
     distances = distances_between(vectors, atlas.space(made.default_layer).vectors, made.default_metric)
     return [tuple(point) for point in place_points(distances, layout, neighbours=NEIGHBOURS).tolist()]
+
+
+@cache
+def list_groups() -> list[str]:
+    """List the words that mean a WordNet group of several classes, as an expression takes them."""
+    words = {word for synset in load_synsets().values() for word in synset.words}
+    return sorted(word for word in words if _means_group(word))
+
+
+def _means_group(word: str) -> bool:
+    try:
+        return not find_group(word).is_class
+    except UserError:  # it means several, equally
+        return False
 
 
 def order_sums(sums: tuple[Sum, ...], order: str) -> list[Sum]:
@@ -286,13 +300,15 @@ def lay_pair(view: View, atlas_key: Any, pair: Any, scheme: Any) -> Any:
         )
         for way, landing in one.ways.items()
     ]
-    heads = ["", f"{atlas.manifest.network} sees", *(f"{judge} sees" for judge in judges)]
+    heads = ["added", f"{atlas.manifest.network} sees", *(f"{judge} sees" for judge in judges)]
     heads += ["parents' places", "along the line", "nearest category"]
     table = html.Table(
         [html.Thead(html.Tr([html.Th(head, scope="col") for head in heads])), html.Tbody(rows)], className="kin-table"
     )
     draw_it = dcc.Link(
-        "Draw it yourself", href=write_address(view, KEY, atlas=atlas.key, expression=one.expression, pair=one.key)
+        "Draw it yourself",
+        href=write_address(view, KEY, atlas=atlas.key, expression=one.expression, pair=one.key),
+        className="draw-link",
     )
     told = (
         f"Along the line from {categories[one.a].name} (0) to {categories[one.b].name} (1) in layer "
@@ -368,6 +384,7 @@ def layout(view: View, fields: Fields) -> html.Div:
                                 value=fields["sheet"],
                                 total=sheets,
                                 siblings=1,
+                                withControls=False,
                                 size="sm",
                             ),
                         ],
@@ -398,6 +415,7 @@ def _register_workbench(app: Dash, view: View) -> None:
         Output(ids.DRAW_TEXT, "data"),
         Input(ids.DRAW_TEXT, "value"),
         State(ids.CATEGORIES, "data"),
+        State(ids.DRAW_GROUPS, "data"),
     )
     add_clientside(
         ClientsideFunction("kinscape", "copyText"), Output(ids.DRAW_TEXT, "value"), Input(expression, "value")
@@ -520,6 +538,7 @@ def _lay_workplace(view: View, fields: Fields) -> list[Component]:
                 dcc.Interval(id=ids.DRAW_TICK, interval=TICK, disabled=True),
                 dcc.Store(id=ids.DRAW_ENDED),
                 dcc.Store(id=ids.DRAW_CANCELLED),
+                dcc.Store(id=ids.DRAW_GROUPS, data=list_groups()),
                 _lay_workbench(view, fields),
             ],
             className="kin-card",
@@ -570,7 +589,7 @@ def _lay_workbench(view: View, fields: Fields) -> html.Div:
             count("steps", "Steps", 1, MOST_STEPS, "recipe\u2019s"),
             count("size", "Size, px", SMALLEST, LARGEST),
             count("seed", "Seed", 0, LARGEST_SEED),
-            dmc.Button("Draw", id=ids.DRAW_GO),
+            dmc.Button("Draw", id=ids.DRAW_GO, color="indigo.7"),
             dmc.Button("Cancel", id=ids.DRAW_CANCEL, variant="default", display="none"),
         ],
         className="kin-controls",

@@ -13,6 +13,7 @@ from typing import Any
 import dash_mantine_components as dmc
 import numpy as np
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash.exceptions import PreventUpdate
 from flask import Response, request
 from numpy.typing import NDArray
 
@@ -110,8 +111,18 @@ def register(app: Dash, view: View) -> None:
     def known(*names: str) -> dict[str, State]:
         return {name: State(ids.field("map", name), "value") for name in names}
 
-    # All but the map itself wait for it: it is seen first, and everything else belongs to it.
-    after = {"drawn": Input(ids.DRAWN, "data"), "atlas": State(atlas_field(), "value")}
+    def when_drawn(answer: Callable[[MapState], Any]) -> Callable[..., Any]:
+        """Answer once the map is drawn: it is seen first, and everything else belongs to it."""
+
+        def wait(drawn: int | None, scheme: Any = None, **fields: Any) -> Any:
+            if drawn is None or drawn < 0:
+                raise PreventUpdate
+            return answer(read_state(view, fields, scheme))
+
+        return wait
+
+    # Only when it was drawn: the figure itself need not come back with every question.
+    after = {"drawn": Input(ids.DRAWN, "modified_timestamp"), "atlas": State(atlas_field(), "value")}
     scheme = {"scheme": State(ids.SCHEME, "data")}
     app.callback(
         Output(ids.DRAWN, "data"),
@@ -124,13 +135,13 @@ def register(app: Dash, view: View) -> None:
     )(lambda scheme, **fields: draw(view, read_state(view, fields, scheme)))
     app.callback(
         Output(ids.MOVES, "data"), inputs={**after, **known("method", "dimensions")}, prevent_initial_call=True
-    )(lambda drawn, **fields: tell_moves(view, read_state(view, fields)))
+    )(when_drawn(lambda state: tell_moves(view, state)))
     app.callback(
         Output(ids.PAINTED, "data"),
         Output(ids.KEY, "children"),
         inputs={**after, **scheme, **live("layer", "colour"), **known("method", "dimensions")},
         prevent_initial_call=True,
-    )(lambda drawn, scheme, **fields: paint(view, read_state(view, fields, scheme)))
+    )(when_drawn(lambda state: paint(view, state)))
     app.callback(
         Output(ids.PANEL, "children"),
         Output(ids.MARKED, "data"),
@@ -141,12 +152,12 @@ def register(app: Dash, view: View) -> None:
             **known("method", "dimensions"),
         },
         prevent_initial_call=True,
-    )(lambda drawn, scheme, **fields: show(view, read_state(view, fields, scheme)))
+    )(when_drawn(lambda state: show(view, state)))
     app.callback(
         Output(ids.CAPTION, "children"),
         inputs={**after, **live("layer", "class", "marks", "chosen"), **known("method", "dimensions")},
         prevent_initial_call=True,
-    )(lambda drawn, **fields: tell_map(view, read_state(view, fields)))
+    )(when_drawn(lambda state: tell_map(view, state)))
     _register_clientside(app)
     app.server.add_url_rule(f"/{DOWNLOADS}", "download-map", lambda: send_download(view))
 
@@ -256,14 +267,15 @@ def tell_moves(view: View, state: MapState) -> dict[str, Any]:
 def paint(view: View, state: MapState) -> tuple[dict[str, Any] | None, list[Any]]:
     """Give the colours of a state and what they mean; no colours where they are those of the super-groups."""
     atlas = view.atlases[state.atlas]
+    if state.colour not in _PAINTERS:
+        return None, []
     try:
         colours, told, key = _PAINTERS[state.colour](atlas, state)
     except UserError as error:
         return None, [html.Span(str(error), role="status")]
-    if not colours:
-        return None, key
     index = atlas.index.tolist()
-    return {"key": _tell_key(state), "colours": dict(zip(index, colours)), "told": dict(zip(index, told))}, key
+    by_index = {"colours": dict(zip(index, colours, strict=True)), "told": dict(zip(index, told, strict=True))}
+    return {"key": _tell_key(state), **by_index}, key
 
 
 def show(view: View, state: MapState) -> tuple[html.Div, dict[str, Any] | None]:
@@ -356,10 +368,6 @@ def _tell_key(state: MapState) -> str:
     return f"{state.atlas} {state.projection}"
 
 
-def _paint_groups(atlas: AtlasView, state: MapState) -> Painted:
-    return [], [], []
-
-
 def _paint_clusters(atlas: AtlasView, state: MapState) -> Painted:
     """Paint every cluster as the super-group that most of it is of, unless a larger one has that colour."""
     clusters, distances = atlas.clusters(state.layer), atlas.distances(state.layer).values
@@ -417,7 +425,6 @@ def _paint_recognition(atlas: AtlasView, state: MapState) -> Painted:
 
 
 _PAINTERS: dict[str, Callable[[AtlasView, MapState], Painted]] = {
-    "group": _paint_groups,
     "cluster": _paint_clusters,
     "distortion": _paint_distortion,
     "opposite": _paint_opposites,

@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 from analysis.categories import find_group, load_categories
 from dashboard import ids
 from dashboard.data import AtlasView, View
-from dashboard.drawing import LARGEST_SEED, USUAL
+from dashboard.drawing import LARGEST_SEED, MOST_STEPS, USUAL
 from dashboard.figures.morph import SIDES, draw_curves, draw_way
 from dashboard.figures.style import draw_message
 from dashboard.jobs import CANCELLED, FAILED, JobStatus, file_address, frame_name
@@ -85,7 +85,7 @@ def _register_drawing(app: Dash, view: View) -> None:
         Output(job, "value"),
         Output(ids.MORPH_NOTE, "children"),
         Input(ids.MORPH_GO, "n_clicks"),
-        *(State(ids.field(KEY, name), "value") for name in ("a", "b", "recipe", "seed")),
+        *(State(ids.field(KEY, name), "value") for name in ("a", "b", "recipe", "steps", "seed")),
         State(ids.MORPH_DROP, "contents"),
         State(atlas_field(), "value"),
         State(ids.SESSION, "data"),
@@ -155,12 +155,12 @@ def _register_drawing(app: Dash, view: View) -> None:
 
 
 def send(
-    view: View, clicks: Any, a: Any, b: Any, recipe: Any, seed: Any, contents: Any, key: Any, session: Any
+    view: View, clicks: Any, a: Any, b: Any, recipe: Any, steps: Any, seed: Any, contents: Any, key: Any, session: Any
 ) -> tuple[Any, Any]:
     """Queue a way; give the job's id, and what is wrong with what was asked."""
     if not clicks or view.jobs is None:
         return no_update, no_update
-    told = {"a": a, "b": b, "recipe": "" if recipe == BEST else recipe, "seed": seed, "size": USUAL}
+    told = {"a": a, "b": b, "recipe": "" if recipe == BEST else recipe, "steps": steps, "seed": seed, "size": USUAL}
     try:
         ends, request = check_request(told)
         photograph = read_upload(contents) if contents else None
@@ -292,7 +292,7 @@ def tell_curves(words: list[str], way: Mapping[str, Any]) -> str:
     told = (
         f"Logits: {a} from {way['a'][0]:.1f} to {way['a'][-1]:.1f}, {b} from {way['b'][0]:.1f} to {way['b'][-1]:.1f}."
     )
-    return f"{told} {crossing or f'{b} never stays above {a}.'}"
+    return f"{told} {crossing or f'{b} does not stay above {a}.'}"
 
 
 def list_stretches(way: Mapping[str, Any]) -> list[tuple[int, int]]:
@@ -322,6 +322,20 @@ def _lay_workbench(view: View, fields: Fields) -> list[Component]:
     ended = dcc.Store(id=ids.MORPH_ENDED)
     if view.jobs is None:
         return [html.Div(pickers, className="kin-controls"), lay_examples(view, fields), lay_note(OFF), ended]
+
+    def count(name: str, label: str, low: int, high: int, placeholder: str = "") -> dmc.NumberInput:
+        return dmc.NumberInput(
+            id=ids.field(KEY, name),
+            value=fields[name],
+            label=label,
+            min=low,
+            max=high,
+            allowDecimal=False,
+            debounce=True,
+            placeholder=placeholder,
+            className="draw-count",
+        )
+
     controls = [
         *pickers,
         dmc.Select(
@@ -332,16 +346,8 @@ def _lay_workbench(view: View, fields: Fields) -> list[Component]:
             allowDeselect=False,
             className="draw-recipe",
         ),
-        dmc.NumberInput(
-            id=ids.field(KEY, "seed"),
-            value=fields["seed"],
-            label="Seed",
-            min=0,
-            max=LARGEST_SEED,
-            allowDecimal=False,
-            debounce=True,
-            className="draw-count",
-        ),
+        count("steps", "Steps", 1, MOST_STEPS, "recipe\u2019s"),
+        count("seed", "Seed", 0, LARGEST_SEED),
         dmc.Button("Draw the way", id=ids.MORPH_GO),
         dmc.Button("Cancel", id=ids.MORPH_CANCEL, variant="default", display="none"),
     ]
@@ -508,7 +514,7 @@ def _lay_word(side: str, word: str) -> html.Span:
 PAGE = Page(
     path=KEY,
     name="Morph",
-    defaults=lambda _: {"a": EXAMPLES[0][0], "b": EXAMPLES[0][1], "recipe": BEST, "seed": 0, "job": ""},
+    defaults=lambda _: {"a": EXAMPLES[0][0], "b": EXAMPLES[0][1], "recipe": BEST, "steps": "", "seed": 0, "job": ""},
     layout=layout,
     register=register,
 )

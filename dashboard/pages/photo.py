@@ -14,6 +14,7 @@ from analysis.placement import NEIGHBOURS
 from dashboard import ids
 from dashboard.data import AtlasView, View
 from dashboard.figures.photo import draw_place
+from dashboard.images import picture_address
 from dashboard.jobs import FAILED
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.pages.draw import TICK, cancel, lay_stand
@@ -166,17 +167,22 @@ def _lay_seen(view: View, atlas: AtlasView, result: Mapping[str, Any]) -> html.S
             html.Span(name, className="kin-name"),
             html.Span(html.Span(style={"width": f"{odds:.1%}"}), className="kin-bar"),
         ]
-        parts = [html.Span(told, className="kin-told"), html.Span(f"{odds:.1%}", className="kin-distance")]
+        address = picture_address(atlas, one["index"])
+        parts = [
+            html.Img(src=address, alt="", className="kin-thumb") if address else None,
+            html.Span(told, className="kin-told"),
+            html.Span(f"{odds:.1%}", className="kin-distance"),
+        ]
         known = one["index"] in atlas.categories
         href = write_address(view, "", atlas=atlas.key, **{"class": name})
         rows.append(html.Li(dcc.Link(parts, href=href) if known else html.Span(parts)))
     first = result["top"][0]
     sure = "It is sure" if first["probability"] > 0.9 else "It wavers" if first["probability"] < 0.5 else "It leans"
-    told = f"{sure}: {first['name']}, with {first['probability']:.0%}, of {len(view.categories):,} categories."
+    verdict = f"{sure}: {first['name']}, with {first['probability']:.0%}, of {len(view.categories):,} categories."
     return html.Section(
         [
             html.H2(f"What {result['network']} sees"),
-            html.P(told),
+            html.P(verdict),
             html.Ol(rows, className="kin-nearest photo-seen"),
         ],
         className="kin-card",
@@ -227,7 +233,7 @@ def _lay_nearest(view: View, atlas: AtlasView, result: Mapping[str, Any]) -> htm
             if one["index"] in atlas.categories
         ]
         label = "the output" if layer == "logits" else "the default" if layer == atlas.manifest.default_layer else ""
-        head = [layer, html.Span(label, className="kin-about")] if label else layer
+        head: list[Component] = [html.Span(layer), html.Span(label, className="kin-about")]
         parts += [html.H3(head), html.Ul(cards, className="photo-strip", **aria(label=f"Nearest in {layer}"))]
     features = "standardised" if result["standardised"] else "raw"
     return html.Section(

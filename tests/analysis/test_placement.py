@@ -47,9 +47,8 @@ class Mixer(nn.Module):
         return logits
 
 
-@pytest.fixture
-def network() -> Network:
-    """A network of the tiny atlas's shape, with weights that it takes for its own."""
+def make_mixer() -> Network:
+    """Make a network of the tiny atlas's shape, with weights that it takes for its own."""
     module = Mixer().eval().requires_grad_(False)
     random = torch.Generator().manual_seed(0)
     for parameter in module.parameters():
@@ -59,6 +58,11 @@ def network() -> Network:
         minimum_size=1, class_count=10, layers=("blocks.2",), weights_hash="0" * 64, device=torch.device("cpu"),
         folds=(), overwritten=frozenset(),
     )  # fmt: skip
+
+
+@pytest.fixture
+def network() -> Network:
+    return make_mixer()
 
 
 @pytest.fixture

@@ -52,6 +52,9 @@ def test_an_expression_is_completed_drawn_and_played(workshop: str, watch: Calla
     page = watched.page
     page.goto(watched.address + "draw?size=32&steps=6")
     box = page.get_by_role("textbox", name="Expression")
+    box.press_sequentially("turtl")
+    expect(page.get_by_role("option", name="turtle", exact=True)).to_be_visible()  # a group
+    box.fill("")
     box.press_sequentially("0.5*lynx + tabb")
     page.get_by_role("option", name="0.5*lynx + tabby").click()
     expect(box).to_have_value("0.5*lynx + tabby")
@@ -86,10 +89,12 @@ def test_a_drawing_survives_a_reload_and_is_cancelled(workshop: str, watch: Call
     page = start(watched, LONG)
     expect_progress(page)
     assert "job=" in page.url
+    before = list(watched.troubles)
     page.reload()
+    watched.troubles[:] = before  # a reload ends the requests that are under way
     expect_progress(page)
     cancel(page)
-    expect(page.get_by_alt_text("What efficientnet_lite0 drew for tabby")).to_be_visible()
+    expect(page.locator("#draw-shown")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
 
 
@@ -105,12 +110,16 @@ def test_two_browsers_draw_at_once(workshop: str, watch: Callable[..., Watched])
     expect(watcher.page.get_by_role("button", name="Cancel")).to_be_hidden()
     cancel(first)
     for page in (second, watcher.page):
-        expect(page.get_by_alt_text("What efficientnet_lite0 drew for tabby")).to_be_visible(timeout=PATIENCE)
+        expect(page.locator("#draw-shown")).to_be_visible(timeout=PATIENCE)
     expect(watcher.page.get_by_text("What you draw is kept here")).to_be_visible()
 
 
 def test_what_cannot_be_drawn_is_told_in_place(workshop: str, watch: Callable[..., Watched]) -> None:
-    page = start(watch(workshop), "draw?expression=tabbi")
+    page = watch(workshop).page
+    page.goto(workshop + "draw")
+    box = page.get_by_role("textbox", name="Expression")
+    box.fill("tabbi")
+    box.press("Enter")
     expect(page.get_by_role("alert").get_by_text("tabby")).to_be_visible()
     assert "job=" not in page.url
 
@@ -134,9 +143,14 @@ def test_the_page_fits_a_narrow_dark_screen(workshop: str, watch: Callable[..., 
     page = watched.page
     page.goto(watched.address + SHORT + "&scheme=dark")
     page.get_by_role("button", name="Draw", exact=True).click()
-    expect(page.get_by_alt_text("What efficientnet_lite0 drew for tabby")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#draw-shown")).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#draw-logits .scatterlayer .point").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+    for shown in ("#draw-shown", "#draw-frame", "#draw-logits", "#draw-place", "#draw-pair"):
+        box = page.locator(shown).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 22, 22)"
 
 

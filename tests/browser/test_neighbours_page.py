@@ -83,7 +83,8 @@ def test_the_search_brings_a_category_to_the_middle(watched: Watched) -> None:
     page.get_by_role("button", name="Show all").click()
     page.wait_for_function(
         f"""() => {{ const box = {CY}.elements().renderedBoundingBox({{ includeLabels: false }});
-            return !{CY}.animated() && box.x1 >= 0 && box.y1 >= 0 && box.x2 <= {CY}.width() && box.y2 <= {CY}.height(); }}"""
+            return !{CY}.animated() && box.x1 >= 0 && box.y1 >= 0
+              && box.x2 <= {CY}.width() && box.y2 <= {CY}.height(); }}"""
     )
 
 

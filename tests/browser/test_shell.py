@@ -11,6 +11,7 @@ from dashboard.app import PAGES
 from tests.browser.conftest import Watched
 
 PATHS = [page.path for page in PAGES]
+SHOWN = [page for page in PAGES if page.path != "points"]  # which an atlas without vectors does not have
 
 
 def settle(page: Page) -> None:
@@ -48,13 +49,13 @@ def test_the_navigation_leads_to_every_page_and_back(watched: Watched) -> None:
     watched.open("?class=tabby")
     page = watched.page
     links = page.get_by_role("navigation", name="Pages").get_by_role("link")
-    expect(links).to_have_text([each.name for each in PAGES])
-    for each in PAGES[1:]:
+    expect(links).to_have_text([each.name for each in SHOWN])
+    for each in SHOWN[1:]:
         links.filter(has_text=re.compile(f"^{each.name}$")).click()
         expect(page.locator("[aria-current=page]")).to_have_text(each.name)
         assert urlparse(page.url).path == f"/{each.path}"
         settle(page)
-    for _ in PAGES[1:]:
+    for _ in SHOWN[1:]:
         page.go_back()
     expect(page.locator(".kin-panel h2")).to_have_text("tabby")
 

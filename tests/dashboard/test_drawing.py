@@ -143,7 +143,7 @@ def test_what_cannot_be_drawn_is_told(worker: Worker, request_: dict[str, Any], 
     assert "Traceback" not in status.error
 
 
-def test_other_weights_than_the_atlas_has_are_refused(worker: Worker, tmp_path: Path, tiny_atlas: Any) -> None:
+def test_other_weights_than_the_atlas_has_are_refused(tmp_path: Path, tiny_atlas: Any) -> None:
     view = View([load_atlas(tiny_atlas(network="efficientnet_lite0"))])
     status, _ = draw(Worker(tmp_path, redis=None, view=view, load=load_network), expression="tabby")
     assert status.state == FAILED

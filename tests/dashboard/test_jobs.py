@@ -213,7 +213,7 @@ def test_a_worker_refuses_what_it_does_not_know(
     assert told in status.error
 
 
-def test_a_lost_worker_is_noticed_and_the_job_queued_again_once(jobs: Jobs, work: Callable[..., Worker]) -> None:
+def test_a_lost_worker_is_noticed_and_the_job_queued_again_once(jobs: Jobs) -> None:
     id = submit(jobs)
     for attempt in (1, 2):
         jobs.huey.dequeue()
@@ -317,9 +317,7 @@ def test_signs_of_life_are_seen(jobs: Jobs) -> None:
         "",
     ],
 )
-def test_the_route_sends_what_a_job_made_and_nothing_else(
-    jobs: Jobs, view: View, work: Callable[..., Worker], rest: str
-) -> None:
+def test_the_route_sends_what_a_job_made_and_nothing_else(jobs: Jobs, view: View, rest: str) -> None:
     id = submit(jobs, upload=b"photograph")
     (jobs.folder / id / "result.json").write_text("{}")
     (jobs.folder / id / frame_name(1)).write_bytes(b"RIFF")
@@ -356,13 +354,13 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             server.stdout.read()
 
 
-def test_the_queue_may_be_a_redis_server(
-    redis_server: str, tmp_path: Path, work: Callable[..., Worker], view: View
-) -> None:
+def test_the_queue_may_be_a_redis_server(redis_server: str, tmp_path: Path, work: Callable[..., Worker]) -> None:
     jobs = Jobs(tmp_path, redis=redis_server)
     ids = [submit(jobs) for _ in range(3)]
     assert jobs.cancel(ids[1], session=MINE)
     assert jobs.huey.storage.queue_size() == 3
+    other = Jobs(tmp_path / "other", redis=redis_server)  # of another dashboard
+    assert other.huey.storage.queue_size() == 0
     assert not (tmp_path / "queue.db").exists()
     for _ in ids:
         work(redis=redis_server)

@@ -17,14 +17,14 @@ from dashboard import upload as uploads
 from dashboard.data import View
 from dashboard.figures.photo import FAINT, draw_place
 from dashboard.figures.style import list_groups
-from dashboard.jobs import ALIVE, CANCELLED, DONE, FAILED, RUNNING, UPLOAD, Jobs, JobStatus
+from dashboard.jobs import ALIVE, CANCELLED, DONE, FAILED, LARGEST_UPLOAD, RUNNING, UPLOAD, Jobs, JobStatus
 from dashboard.page import find_defaults
 from dashboard.pages import photo
-from dashboard.upload import LARGEST_UPLOAD, read_upload
+from dashboard.upload import read_upload
 from dashboard.worker import Ended, Worker
 from inputgen.errors import UserError
 from inputgen.network import Network
-from tests.analysis.test_placement import COLOUR, network  # noqa: F401  the fixture
+from tests.analysis.test_placement import COLOUR, make_mixer
 from tests.conftest import AtlasFactory
 
 MINE = "a" * 32
@@ -58,7 +58,12 @@ def view(tiny_atlas: AtlasFactory, jobs: Jobs) -> View:
 
 
 @pytest.fixture
-def worker(view: View, jobs: Jobs, network: Network) -> Worker:  # noqa: F811
+def network() -> Network:
+    return make_mixer()
+
+
+@pytest.fixture
+def worker(view: View, jobs: Jobs, network: Network) -> Worker:
     return Worker(jobs.folder, redis=None, view=view, load=lambda _: network)
 
 
@@ -122,7 +127,7 @@ def test_a_photograph_is_answered_as_the_command_line_does_and_deleted(
     view: View,
     jobs: Jobs,
     worker: Worker,
-    network: Network,  # noqa: F811
+    network: Network,
     tmp_path: Path,
 ) -> None:
     id, told, contents = photo.send(view, encode(paint()), "tiny", MINE)
@@ -207,6 +212,17 @@ def test_a_photograph_is_deleted_whatever_becomes_of_its_job(
     do_next(worker)
     assert find_status(jobs, id).state == DONE
     assert not path.exists()
+
+
+def test_a_photograph_whose_job_was_never_whole_is_deleted_by_the_next_worker(jobs: Jobs) -> None:
+    old, new = jobs.folder / ("b" * 32), jobs.folder / ("c" * 32)
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / UPLOAD).write_bytes(paint())
+    os.utime(old, (0, 0))
+    jobs.recover()
+    assert not old.exists()
+    assert new.exists()  # perhaps it is being made
 
 
 def test_what_is_wrong_is_told_and_nothing_is_queued(view: View, jobs: Jobs) -> None:

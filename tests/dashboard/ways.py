@@ -37,7 +37,7 @@ def make_way(work: Work) -> None:
     Image.new("RGB", (32, 32), "orange").save(work.folder / "picture.png")
     (work.folder / "film.mp4").write_bytes(b"film")
     (work.folder / "trace.parquet").write_bytes(b"trace")
-    told = {"network": "tiny", "recipe": {"name": "sketch"}, "steps": STEPS[-1], "count": STEPS[-1]}
+    told = {"network": "tiny", "recipe": {"name": "sketch"}, "steps": STEPS[-1], "count": STEPS[-1], "seed": 0}
     told["told"] = ["reached: tiger cat, logit -1.00 -> 7.00, place 1 (asked: first place)"]
     (work.folder / "result.json").write_text(json.dumps(told))
     (work.folder / WAY).write_text(json.dumps(WAYS))
