@@ -36,6 +36,7 @@ PAGES: tuple[Page, ...] = (
 
 THEME = {
     "primaryColor": "indigo",
+    "primaryShade": {"light": 7, "dark": 8},  # white on it is read well: 4.5 : 1
     "defaultRadius": "md",
     "fontFamily": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif",
     "cursorType": "pointer",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -532,6 +533,7 @@ class Listening:
     """A server that listens, and ends once a browser was sent to it."""
 
     effective_host, effective_port = "127.0.0.1", 1234
+    adj = SimpleNamespace(url_prefix="")
 
     def __init__(self) -> None:
         self.visited = Event()

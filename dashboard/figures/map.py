@@ -216,19 +216,20 @@ def draw_distances(values: NDArray[np.floating], names: Sequence[str], *, scheme
     values : numpy.ndarray
         (n, n) distances, in the order to be drawn.
     names : sequence of str
-        (n,) what the rows and columns are called.
+        (n,) what the rows and columns are called, each once.
     scheme : str
         ``"light"`` or ``"dark"``.
     """
     figure = go.Figure(
         go.Heatmap(
-            z=np.round(values, 6),
-            text=[[f"{one} \u2013 {other}" for other in names] for one in names],
+            z=values.astype(np.float32),
+            x=list(names),
+            y=list(names),
             colorscale=list(NEAR_TO_FAR[scheme]),
             showscale=False,
             xgap=0.5 if len(names) < 40 else 0,
             ygap=0.5 if len(names) < 40 else 0,
-            hovertemplate="%{text}<br>%{z:.4g}<extra></extra>",
+            hovertemplate="%{y} \u2013 %{x}<br>%{z:.4g}<extra></extra>",
         )
     )
     finish(figure, scheme)

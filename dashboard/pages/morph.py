@@ -175,7 +175,8 @@ def send(
 
 def lay_ends(view: View, key: Any, a: Any, b: Any, ended: Any, scheme: Any) -> Any:
     """Lay out both ends before there is a way: their pictures, and where they lie on the map."""
-    if ended and view.jobs and view.jobs.read_status(str(ended)):
+    status = view.jobs.read_status(str(ended)) if view.jobs and ended else None
+    if status and status.job.kind == KEY:
         return None
     atlas, scheme = take_atlas(view, key), choose(scheme, ("light", "dark"), "light")
     try:
@@ -191,7 +192,7 @@ def lay_ends(view: View, key: Any, a: Any, b: Any, ended: Any, scheme: Any) -> A
     sides = [
         html.Div(
             [
-                html.H3(_lay_word(side, group.word)),
+                html.H3([_lay_word(side, group.word), *_tell_shown(len(group.indices))]),
                 html.Div(
                     [lay_card(view, atlas, index) for index in group.indices if index in atlas.categories][:SHOWN],
                     className="kin-tiles",
@@ -505,6 +506,10 @@ def _lay_map(figure: Any, title: str, told: str) -> html.Section:
         ],
         className="kin-card morph-tall",
     )
+
+
+def _tell_shown(count: int) -> list[Component]:
+    return [html.Small(f"{SHOWN} of {count} categories", className="kin-about")] if count > SHOWN else []
 
 
 def _lay_word(side: str, word: str) -> html.Span:

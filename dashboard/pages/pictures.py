@@ -141,8 +141,13 @@ def layout(view: View, fields: Fields) -> html.Div:
             html.Section(
                 [
                     html.Div(layer, className="kin-controls"),
-                    dcc.Loading(stage, delay_show=500, parent_className="pictures-stage",
-                        overlay_style={"visibility": "visible", "opacity": 0.6}, color="var(--kin-accent)"),
+                    dcc.Loading(
+                        stage,
+                        delay_show=500,
+                        parent_className="pictures-stage",
+                        overlay_style={"visibility": "visible", "opacity": 0.6},
+                        color="var(--kin-accent)",
+                    ),
                     html.Div(list(map(lay_group, groups)), className="pictures-groups"),
                     html.P(id=ids.PICTURES_CAPTION, className="kin-caption", **aria(live="polite")),
                 ],

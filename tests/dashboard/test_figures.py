@@ -165,7 +165,9 @@ def test_a_grade_leads_from_the_worst_to_the_best(scheme: str) -> None:
 def test_distances_stand_with_the_names_of_both() -> None:
     heatmap = figures.draw_distances(np.array([[0.0, 0.5], [0.5, 0.0]]), ["cat", "dog"], scheme="dark").data[0]
     assert heatmap.z.tolist() == [[0.0, 0.5], [0.5, 0.0]]
-    assert heatmap.text[0][1] == "cat \u2013 dog"
+    assert list(heatmap.x) == list(heatmap.y) == ["cat", "dog"]
+    assert "%{y}" in heatmap.hovertemplate
+    assert "%{x}" in heatmap.hovertemplate
 
 
 def test_every_super_group_has_a_style_of_its_own() -> None:

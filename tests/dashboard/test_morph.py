@@ -197,6 +197,7 @@ def test_before_a_way_both_ends_are_shown(view: View) -> None:
     told = find_texts(morph.lay_ends(view, "tiny", "tabby", "fox", None, "light"))
     for name in ("tabby", "red fox", "kit fox", "Arctic fox", "grey fox"):
         assert name in told
+    assert "4 of 7 categories" in find_texts(morph.lay_ends(view, "tiny", "tabby", "cat", None, "light"))
     told = find_texts(morph.lay_ends(view, "tiny", "tabby", "xyzzy", None, "light"))
     assert "xyzzy" in told
 
@@ -208,6 +209,7 @@ def test_another_job_and_none_are_not_shown(view: View, jobs: Jobs) -> None:
     id = jobs.submit("draw", {"atlas": "tiny"}, session=MINE)
     jobs.cancel(id, session=MINE)
     assert morph.lay_result(view, id, "light") is None
+    assert "Where they lie" in find_texts(morph.lay_ends(view, "tiny", "tabby", "lynx", id, "light"))
 
 
 def test_without_a_queue_the_page_says_so_and_still_shows_the_ends(tiny_atlas: AtlasFactory) -> None:

@@ -31,7 +31,7 @@ def write_vectors(folder: Path, per_class: int, *, spread: float = 0.1, layer: s
         names = [f"{row}.jpg" for row in range(start, stop)]
         writer.add(list(range(start, stop)), names, targets[start:stop], {layer: values[start:stop]})
         writer.close_batch(stop, last=stop == len(rows))
-    publish_shards(folder, [layer], count_shards(len(rows)))
+    publish_shards(folder, [layer], len(rows))
     save_manifest(folder, replace(atlas.manifest, vectors={layer: count_shards(len(rows))}))
     return folder
 
