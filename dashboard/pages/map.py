@@ -522,7 +522,7 @@ def _lay_view(fields: Fields) -> dmc.Popover:
     )
     return dmc.Popover(
         [
-            dmc.PopoverTarget(dmc.Button("View", variant="default", className="kin-view")),
+            dmc.PopoverTarget(dmc.Button("View", variant="default", **aria(haspopup="true"))),
             dmc.PopoverDropdown(
                 dmc.Stack(
                     [
@@ -540,6 +540,7 @@ def _lay_view(fields: Fields) -> dmc.Popover:
         shadow="md",
         keepMounted=True,
         withinPortal=False,
+        withRoles=False,  # they would be given to a box around the button, where they are not allowed
     )
 
 

@@ -522,7 +522,7 @@ def _lay_legend(view: View) -> html.Div:
 
 def _lay_downloads() -> list[Any]:
     return [
-        html.H3("Download"),
+        html.Strong("Download", className="matrix-heading"),
         dmc.Select(
             id=ids.field(KEY, "format"),
             data=[{"value": key, "label": name} for key, name in FORMATS.items()],
