@@ -20,7 +20,8 @@ from dashboard.figures.style import draw_message
 from dashboard.jobs import CANCELLED, FAILED, JobStatus, file_address, frame_name
 from dashboard.morphing import WAY, Ends, check_request
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
-from dashboard.pages.draw import CLOCK, RECIPE_NAMES, TICK, cancel, lay_stand
+from dashboard.pages.draw import CLOCK, RECIPE_NAMES, TICK, cancel
+from dashboard.pages.photo import tell_stand
 from dashboard.parts import aria, lay_card, lay_hover_graph, lay_note, lay_word_picker, register_hover
 from dashboard.upload import lay_drop, read_upload
 from inputgen.errors import UserError
@@ -100,7 +101,8 @@ def _register_drawing(app: Dash, view: View) -> None:
         Input(ids.MORPH_TICK, "n_intervals"),
         Input(ids.MORPH_CANCELLED, "data"),
         State(ids.SESSION, "data"),
-    )(lambda id, _, __, session: lay_stand(view, id, session))
+        State(ids.MORPH_ENDED, "data"),
+    )(lambda id, _, __, *told: tell_stand(view, id, *told))
     app.callback(
         Output(ids.MORPH_CANCELLED, "data"),
         Input(ids.MORPH_CANCEL, "n_clicks"),
@@ -131,6 +133,7 @@ def _register_drawing(app: Dash, view: View) -> None:
         Output(ids.MORPH_TOLD, "children"),
         Input(ids.MORPH_FRAME, "value"),
         State(ids.MORPH_DATA, "data"),
+        prevent_initial_call=True,
     )
     add_clientside(
         ClientsideFunction("kinscape", "playFrames"),

@@ -74,7 +74,8 @@ def register(app: Dash, view: View) -> None:
         Input(ids.PHOTO_TICK, "n_intervals"),
         Input(ids.PHOTO_CANCELLED, "data"),
         State(ids.SESSION, "data"),
-    )(lambda id, _, __, session: lay_stand(view, id, session))
+        State(ids.PHOTO_ENDED, "data"),
+    )(lambda id, _, __, *told: tell_stand(view, id, *told))
     app.callback(
         Output(ids.PHOTO_CANCELLED, "data"),
         Input(ids.PHOTO_CANCEL, "n_clicks"),
@@ -105,6 +106,16 @@ def send(view: View, contents: Any, key: Any, session: Any) -> tuple[Any, Any, A
     except UserError as error:
         return no_update, str(error), None
     return id, "", None
+
+
+def tell_stand(view: View, id: Any, session: Any, ended: Any) -> tuple[Any, ...]:
+    """Tell how a job stands, as `lay_stand` does, but that it has ended only once.
+
+    Told twice, as it is where the clock ticks once more, its result would be laid out twice, and what the first has
+    begun to show would be gone from under it.
+    """
+    stand, over, id, cancelling = lay_stand(view, id, session)
+    return stand, over, no_update if id == (ended or "") else id, cancelling
 
 
 def lay_result(view: View, id: Any, scheme: Any) -> Any:

@@ -43,11 +43,15 @@ def read_ids(node: object) -> set[str]:
     return own.union(*map(read_ids, node.values()))
 
 
-def test_the_layouts_hold_every_id(client: FlaskClient, folder: Path) -> None:
+def test_every_id_of_the_layouts_stands_in_one_place_once(client: FlaskClient, folder: Path) -> None:
     view = View([load_atlas(folder)])
     laid = [json.loads(json.dumps(show_page(view, f"/{page.path}", "")[1], cls=PlotlyJSONEncoder)) for page in PAGES]
-    named = {value for name, value in vars(ids).items() if name.isupper()} - {ids.SHELL}
-    assert named - read_ids([client.get("/_dash-layout").json, *laid]) == set()
+    held = [value for name, value in vars(ids).items() if name.isupper() and name != "SHELL"]
+    named = [name for value in held for name in (value.values() if isinstance(value, dict) else [value])]
+    assert len(set(named)) == len(named)
+    used = read_ids([client.get("/_dash-layout").json, *laid])
+    assert len(used) > 50
+    assert used - set(named) == set()
 
 
 def test_pages_have_names_and_addresses_of_their_own() -> None:
@@ -78,7 +82,8 @@ def test_a_prefix_stands_before_every_address(folder: Path) -> None:
     assert re.findall(r'(?:src|href)="(/[^"]*)"', client.get("/").text)
     assert all(address.startswith("/kin/") for address in re.findall(r'(?:src|href)="(/[^"]*)"', client.get("/").text))
     links, _, _ = show_page(View([load_atlas(folder)], prefix="/kin/"), "/kin/", "")
-    assert [item.children.href for item in links.children] == [f"/kin/{page.path}" for page in PAGES]
+    assert links.children[0].children.href == "/kin/"
+    assert {item.children.href for item in links.children} < {f"/kin/{page.path}" for page in PAGES}
 
 
 def count_categories(app: dash.Dash) -> int:
