@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,25 +9,12 @@ from dashboard.data import AtlasView, View
 from dashboard.figures.about import draw_layers
 from dashboard.pages import about
 from tests.conftest import AtlasFactory
+from tests.dashboard.components import read_text, walk
 
 
 @pytest.fixture(scope="module")
 def view(tiny_atlas: AtlasFactory) -> View:
     return View([load_atlas(tiny_atlas(kinds=("class", "opposite", "addition")))])
-
-
-def walk(component: Any) -> Iterator[Any]:
-    """Give a component, or several, and all below."""
-    if isinstance(component, list | tuple):
-        for one in component:
-            yield from walk(one)
-    elif component is not None:
-        yield component
-        yield from walk(getattr(component, "children", None))
-
-
-def read_text(component: Any) -> str:
-    return " ".join(part for part in walk(component) if isinstance(part, str))
 
 
 def test_the_facts_are_those_of_the_manifest(view: View) -> None:

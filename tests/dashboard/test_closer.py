@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from dashboard.data import View
 from dashboard.figures.closer import COLOURS, SYMBOLS, draw_trio
 from dashboard.pages import closer
 from tests.conftest import TINY_CLASSES, AtlasFactory
+from tests.dashboard.components import find, read_text
 
 CATS, FOXES, WOLVES = (281, 282, 283, 285), (277, 278, 279, 280), (269, 270, 271)
 
@@ -19,24 +19,6 @@ CATS, FOXES, WOLVES = (281, 282, 283, 285), (277, 278, 279, 280), (269, 270, 271
 @pytest.fixture(scope="module")
 def view(tiny_atlas: AtlasFactory) -> View:
     return View([load_atlas(tiny_atlas())])
-
-
-def walk(component: Any) -> Iterator[Any]:
-    """Give a component, or several, and all below."""
-    if isinstance(component, list | tuple):
-        for one in component:
-            yield from walk(one)
-    elif component is not None:
-        yield component
-        yield from walk(getattr(component, "children", None))
-
-
-def read_text(component: Any) -> str:
-    return " ".join(part for part in walk(component) if isinstance(part, str))
-
-
-def find(component: Any, kind: str) -> list[Any]:
-    return [part for part in walk(component) if type(part).__name__ == kind]
 
 
 def test_the_answer_is_that_of_the_command_line(view: View) -> None:

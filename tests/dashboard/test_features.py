@@ -19,6 +19,7 @@ from dashboard.pages import features as page
 from dashboard.worker import KINDS, Work
 from inputgen.errors import UserError
 from tests.conftest import TINY_CLASSES, AtlasFactory
+from tests.dashboard.components import find, read_text
 
 NAMES = {category.index: category.name for category in load_categories()}
 LAYER = "blocks.2"
@@ -34,24 +35,6 @@ def working(tiny_atlas: AtlasFactory, tmp_path: Path) -> Iterator[View]:
     jobs = Jobs(tmp_path)
     yield View([load_atlas(tiny_atlas())], jobs=jobs)
     jobs.huey.storage.close()
-
-
-def walk(component: Any) -> Iterator[Any]:
-    """Give a component, or several, and all below."""
-    if isinstance(component, list | tuple):
-        for one in component:
-            yield from walk(one)
-    elif component is not None:
-        yield component
-        yield from walk(getattr(component, "children", None))
-
-
-def read_text(component: Any) -> str:
-    return " ".join(part for part in walk(component) if isinstance(part, str))
-
-
-def find(component: Any, kind: str) -> list[Any]:
-    return [part for part in walk(component) if type(part).__name__ == kind]
 
 
 def give_result(view: View, layer: str, vectors: Any, told: dict[str, str]) -> None:

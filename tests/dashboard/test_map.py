@@ -1,6 +1,5 @@
 import json
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -23,6 +22,7 @@ from dashboard.pages.map import FEW, draw, find_lines, find_wrong, layout, paint
 from dashboard.panel import take_chosen
 from dashboard.state import COLOURS, MapState, list_defaults, read_state, write_state
 from tests.conftest import TINY_CLASSES, AtlasFactory
+from tests.dashboard.components import find, read_text, walk
 
 TABBY = MapState("tiny", "logits", 281)
 THREE = replace(TABBY, index=None, chosen=(277, 281, 404))
@@ -37,23 +37,6 @@ def view(tiny_atlas: AtlasFactory) -> View:
 def drawn(tiny_atlas: AtlasFactory) -> View:
     """A view of an atlas with opposites and a judge."""
     return View([load_atlas(tiny_atlas(kinds=("class", "opposite")))])
-
-
-def walk(component: Any) -> Iterator[Any]:
-    """Give a component and all below it."""
-    yield component
-    children = component if isinstance(component, list) else getattr(component, "children", None)
-    for child in children if isinstance(children, list) else [children]:
-        if child is not None:
-            yield from walk(child)
-
-
-def read_text(component: Any) -> str:
-    return " ".join(part for part in walk(component) if isinstance(part, str))
-
-
-def find(component: Any, kind: str) -> list[Any]:
-    return [part for part in walk(component) if type(part).__name__ == kind]
 
 
 def find_marks(told: Any) -> dict[str, Any]:

@@ -1,6 +1,4 @@
-from collections.abc import Iterator
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +18,7 @@ from dashboard.figures.neighbours import (
 from dashboard.figures.style import STYLES
 from dashboard.pages import neighbours
 from tests.conftest import TINY_CLASSES, AtlasFactory
+from tests.dashboard.components import find, read_text
 
 CATEGORIES = dict(enumerate(load_categories()))
 # 1 and 2 are each other's; 3 and 4 lead to 2; 5, 6 and 7 are a circle.
@@ -31,24 +30,6 @@ LINKS = Links(INDEX, NEXT[:, None], np.arange(7.0), DISTANCE, {})
 @pytest.fixture(scope="module")
 def view(tiny_atlas: AtlasFactory) -> View:
     return View([load_atlas(tiny_atlas())])
-
-
-def walk(component: Any) -> Iterator[Any]:
-    """Give a component, or several, and all below."""
-    if isinstance(component, list | tuple):
-        for one in component:
-            yield from walk(one)
-    elif component is not None:
-        yield component
-        yield from walk(getattr(component, "children", None))
-
-
-def read_text(component: Any) -> str:
-    return " ".join(part for part in walk(component) if isinstance(part, str))
-
-
-def find(component: Any, kind: str) -> list[Any]:
-    return [part for part in walk(component) if type(part).__name__ == kind]
 
 
 def test_components_are_found_the_largest_first() -> None:

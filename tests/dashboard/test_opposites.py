@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from dashboard.data import View
 from dashboard.figures.opposites import BEND, ENDS, FROM_CHOSEN, TO_CHOSEN, draw_arrows
 from dashboard.pages import opposites as page
 from tests.conftest import TINY_CLASSES, AtlasFactory
+from tests.dashboard.components import find, read_text
 
 NAMES = [category.name for category in load_categories()]
 TABBY = 281
@@ -26,24 +26,6 @@ def view(tiny_atlas: AtlasFactory) -> View:
 @pytest.fixture(scope="module")
 def undrawn(tiny_atlas: AtlasFactory) -> View:
     return View([load_atlas(tiny_atlas(pictures=False))])
-
-
-def walk(component: Any) -> Iterator[Any]:
-    """Give a component, or several, and all below."""
-    if isinstance(component, list | tuple):
-        for one in component:
-            yield from walk(one)
-    elif component is not None:
-        yield component
-        yield from walk(getattr(component, "children", None))
-
-
-def read_text(component: Any) -> str:
-    return " ".join(part for part in walk(component) if isinstance(part, str))
-
-
-def find(component: Any, kind: str) -> list[Any]:
-    return [part for part in walk(component) if type(part).__name__ == kind]
 
 
 def test_a_category_stands_beside_its_opposites_in_three_readings(view: View) -> None:
