@@ -136,6 +136,8 @@ MORPH_CLOCK = "morph-clock"
 MORPH_CURVES = "morph-curves"
 MORPH_MAP = "morph-map"
 MORPH_MAP_HOVER = "morph-map-hover"
+MORPH_ENDS_MAP = "morph-ends-map"
+MORPH_ENDS_HOVER = "morph-ends-hover"
 
 PHOTO_DROP = "photo-drop"
 PHOTO_NOTE = "photo-note"

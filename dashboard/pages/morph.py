@@ -74,7 +74,7 @@ def register(app: Dash, view: View) -> None:
         Input(ids.MORPH_ENDED, "data"),
         Input(ids.SCHEME, "data"),
     )(lambda *told: lay_ends(view, *told))
-    register_hover(app, ids.MORPH_MAP, ids.MORPH_MAP_HOVER)
+    register_hover(app, ids.MORPH_ENDS_MAP, ids.MORPH_ENDS_HOVER)
     if view.jobs:
         _register_drawing(app, view)
 
@@ -82,6 +82,7 @@ def register(app: Dash, view: View) -> None:
 def _register_drawing(app: Dash, view: View) -> None:
     add_clientside: Any = app.clientside_callback
     job = ids.field(KEY, "job")
+    register_hover(app, ids.MORPH_MAP, ids.MORPH_MAP_HOVER)
     app.callback(
         Output(job, "value"),
         Output(ids.MORPH_NOTE, "children"),
@@ -216,7 +217,13 @@ def lay_ends(view: View, key: Any, a: Any, b: Any, ended: Any, scheme: Any) -> A
                 ],
                 className="kin-card",
             ),
-            _lay_map(figure, "Where they lie", f"The map of layer {layer}; a way has its path here."),
+            _lay_map(
+                ids.MORPH_ENDS_MAP,
+                ids.MORPH_ENDS_HOVER,
+                figure,
+                "Where they lie",
+                f"The map of layer {layer}; a way has its path here.",
+            ),
         ],
         className="kin-columns",
     )
@@ -484,20 +491,23 @@ def _lay_path(atlas: AtlasView, words: list[str], way: Mapping[str, Any], scheme
     ends = [(word, find_group(word).indices) for word in words]
     figure = draw_way(positions, atlas.index, ends, points, scheme=scheme)
     return _lay_map(
+        ids.MORPH_MAP,
+        ids.MORPH_MAP_HOVER,
         figure,
         "Its path on the map",
         f"The map of layer {way['layer']}, from the blue frames to the orange ones; click one to see it. {MAP_NOTE}",
     )
 
 
-def _lay_map(figure: Any, title: str, told: str) -> html.Section:
+def _lay_map(graph: str, hover: str, figure: Any, title: str, told: str) -> html.Section:
+    # One map comes before the other has gone, so that each has ids of its own.
     return html.Section(
         [
             html.H2(title),
             html.P(told, className="kin-note"),
             lay_hover_graph(
-                ids.MORPH_MAP,
-                ids.MORPH_MAP_HOVER,
+                graph,
+                hover,
                 figure=figure,
                 label=title,
                 config={

@@ -91,7 +91,7 @@ def test_an_example_fills_the_fields_and_a_photograph_is_a_start(workshop: str, 
     expect(page.get_by_text("both ends are the same")).to_be_visible()
     page.get_by_role("link", name="tiger \u2192 zebra").click()
     expect(page.get_by_role("textbox", name="To")).to_have_value("zebra")
-    expect(page.locator("#morph-map .scatterlayer .point").first).to_be_visible()
+    expect(page.locator("#morph-ends-map .scatterlayer .point").first).to_be_visible()
 
     page.goto(workshop + "morph?a=tabby&b=tiger+cat")
     page.get_by_text("Begin with a photograph of yours").click()
@@ -123,4 +123,4 @@ def test_narrow_and_dark(workshop: str, watch: Callable[..., Watched]) -> None:
 def test_without_a_queue_the_ends_are_shown(watched: Watched) -> None:
     watched.page.goto(watched.address + "morph?a=tabby&b=lynx")
     expect(watched.page.get_by_text("No way can be drawn here")).to_be_visible()
-    expect(watched.page.locator("#morph-map .scatterlayer .point").first).to_be_visible()
+    expect(watched.page.locator("#morph-ends-map .scatterlayer .point").first).to_be_visible()

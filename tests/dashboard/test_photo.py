@@ -256,6 +256,15 @@ def test_an_atlas_of_photographs_is_not_told_to_be_drawings(tiny_atlas: AtlasFac
     assert "other photographs" in photo.tell_trust(atlas)
 
 
+def test_that_a_job_has_ended_is_told_once(view: View, worker: Worker) -> None:
+    id, *_ = photo.send(view, encode(paint()), "tiny", MINE)
+    assert photo.tell_stand(view, id, MINE, None)[1:] == (False, no_update, "inline-block")
+    assert photo.tell_stand(view, id, MINE, "b" * 32)[2] == ""  # what is shown is of the job before
+    do_next(worker)
+    assert photo.tell_stand(view, id, MINE, "") == (None, True, id, "none")
+    assert photo.tell_stand(view, id, MINE, id) == (None, True, no_update, "none")
+
+
 def test_an_answer_of_another_kind_or_of_nobody_is_not_shown(view: View, jobs: Jobs, worker: Worker) -> None:
     assert photo.lay_result(view, "f" * 32, "light") is None
     assert photo.lay_result(view, "../../etc", "light") is None
