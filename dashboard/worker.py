@@ -17,12 +17,12 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from dashboard.blanking import blank
 from dashboard.data import AtlasView, View
-from dashboard.drawing import draw
 from dashboard.jobs import CANCELLED, DONE, FAILED, RUNNING, STALE, UPLOAD, Jobs, JobStatus
-from dashboard.morphing import morph
-from dashboard.placing import place
+from dashboard.kinds.blanking import blank
+from dashboard.kinds.drawing import draw
+from dashboard.kinds.morphing import morph
+from dashboard.kinds.placing import place
 from inputgen.errors import UserError
 
 if TYPE_CHECKING:

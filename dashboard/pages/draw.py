@@ -23,13 +23,14 @@ from analysis.placement import NEIGHBOURS
 from analysis.projection import place_points
 from dashboard import ids
 from dashboard.data import AtlasView, View
-from dashboard.drawing import LARGEST, LARGEST_SEED, LONGEST, MOST_STEPS, SMALLEST, USUAL, Request
 from dashboard.figures.draw import Mark, draw_drawings, draw_logits
 from dashboard.figures.style import draw_message
 from dashboard.images import addition_address
 from dashboard.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobStatus, file_address, frame_name
+from dashboard.kinds.drawing import LARGEST, LARGEST_SEED, LONGEST, MOST_STEPS, SMALLEST, USUAL, Request
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.parts import aria, lay_card, lay_hover_graph, lay_note, register_hover
+from dashboard.waiting import CLOCK, OFF, TICK, register_film, register_waiting
 from inputgen.errors import UserError
 
 KEY = "draw"
@@ -59,14 +60,10 @@ ORDERS = {
 }
 WAY_NAMES = {"merged": "Merged", "juxtaposed": "Side by side"}
 SYMBOLS = {"merged": "star", "juxtaposed": "hexagram"}
-TICK = 500  # ms between two looks at a job
-CLOCK = 140  # ms between two frames
 NEAREST = 6
 SHEET = 24  # sums
 LISTED = 18  # drawings of a session
 STATE_NAMES = {QUEUED: "waits", RUNNING: "is being drawn", CANCELLED: "stopped", FAILED: "failed", DONE: ""}
-OFF = "Nothing can be drawn here: this dashboard was started without a queue. `kinscape serve` has one."
-GONE = "This drawing is not kept any more; draw it again."
 
 
 @dataclass(frozen=True)
@@ -178,56 +175,6 @@ def submit(view: View, told: Mapping[str, Any], session: Any) -> tuple[str, str]
     atlas = take_atlas(view, told.get("atlas"))
     id = view.jobs.submit(KEY, {**request.as_json(), "atlas": atlas.key}, session=str(session))
     return id, request.expression
-
-
-def lay_stand(view: View, id: Any, session: Any) -> tuple[Any, bool, str, str]:
-    """Lay out how a job stands.
-
-    Returns
-    -------
-    Any
-        What is shown.
-    bool
-        Whether there is nothing to wait for.
-    str
-        The job's id where it has ended, for `lay_result`; else empty.
-    str
-        How the cancel button is displayed: ``"none"``, or ``"inline-block"`` where the session may use it.
-    """
-    if not id:
-        return None, True, "", "none"
-    status = view.jobs.read_status(str(id)) if view.jobs else None
-    if status is None:
-        return lay_note(GONE if view.jobs else OFF), True, "", "none"
-    if status.ended:
-        return None, True, status.job.id, "none"
-    share = 100 * status.done / status.total if status.total else 0
-    waits = status.state == QUEUED or not status.total
-    told = tell_stand(status, has_worker=bool(view.jobs and view.jobs.has_worker()))
-    picture = None
-    if status.frames:
-        latest = file_address(view.prefix, status.job.id, frame_name(status.frames - 1))
-        picture = html.Img(src=latest, alt="The drawing as it is now", className="draw-live")
-    bar = dmc.Progress(
-        value=100 if waits else share, animated=waits, striped=waits, size="sm", **aria(label="Progress of the drawing")
-    )
-    stand = html.Div(
-        [picture, html.Div([html.P(told, role="status"), bar], className="draw-stand-told")], className="draw-stand"
-    )
-    return stand, False, "", "inline-block" if status.job.session == session else "none"
-
-
-def tell_stand(status: JobStatus, *, has_worker: bool) -> str:
-    """Say how a job stands that has not ended."""
-    if status.state == QUEUED:
-        if not has_worker:
-            return "Waiting for a worker: none has given a sign of life yet."
-        if status.ahead:
-            return f"Queued: {status.ahead} {'drawing is' if status.ahead == 1 else 'drawings are'} before this one."
-        return "Queued: it is next."
-    if status.total:
-        return f"{status.what.capitalize()}: step {status.done} of {status.total}."
-    return f"{status.what.capitalize()} \u2026"
 
 
 def lay_result(view: View, id: Any, scheme: Any) -> Any:
@@ -431,23 +378,16 @@ def _register_workbench(app: Dash, view: View) -> None:
         State(ids.SESSION, "data"),
         prevent_initial_call=True,
     )(lambda clicks, *told: _try(view, clicks, *told))
-    app.callback(
-        Output(ids.DRAW_STAND, "children"),
-        Output(ids.DRAW_TICK, "disabled"),
-        Output(ids.DRAW_ENDED, "data"),
-        Output(ids.DRAW_CANCEL, "display"),
-        job,
-        Input(ids.DRAW_TICK, "n_intervals"),
-        Input(ids.DRAW_CANCELLED, "data"),
-        State(ids.SESSION, "data"),
-    )(lambda id, _, __, session: lay_stand(view, id, session))
-    app.callback(
-        Output(ids.DRAW_CANCELLED, "data"),
-        Input(ids.DRAW_CANCEL, "n_clicks"),
-        State(ids.field(KEY, "job"), "value"),
-        State(ids.SESSION, "data"),
-        prevent_initial_call=True,
-    )(lambda clicks, id, session: cancel(view, clicks, id, session))
+    register_waiting(
+        app,
+        view,
+        job.component_id,
+        stand=ids.DRAW_STAND,
+        tick=ids.DRAW_TICK,
+        ended=ids.DRAW_ENDED,
+        button=ids.DRAW_CANCEL,
+        cancelled=ids.DRAW_CANCELLED,
+    )
     app.callback(
         Output(ids.DRAW_RESULT, "children"),
         Input(ids.DRAW_ENDED, "data"),
@@ -466,18 +406,7 @@ def _register_workbench(app: Dash, view: View) -> None:
         Input(ids.DRAW_FRAME, "value"),
         State(ids.DRAW_FRAMES, "data"),
     )
-    add_clientside(
-        ClientsideFunction("kinscape", "playFrames"),
-        Output(ids.DRAW_FRAME, "value"),
-        Output(ids.DRAW_CLOCK, "disabled"),
-        Output(ids.DRAW_PLAY, "children"),
-        Input(ids.DRAW_PLAY, "n_clicks"),
-        Input(ids.DRAW_CLOCK, "n_intervals"),
-        State(ids.DRAW_FRAME, "value"),
-        State(ids.DRAW_FRAMES, "data"),
-        State(ids.DRAW_CLOCK, "disabled"),
-        prevent_initial_call=True,
-    )
+    register_film(app, frame=ids.DRAW_FRAME, clock=ids.DRAW_CLOCK, play=ids.DRAW_PLAY, data=ids.DRAW_FRAMES)
     register_hover(app, ids.DRAW_LOGITS, ids.DRAW_LOGITS_HOVER)
     register_hover(app, ids.DRAW_PLACE, ids.DRAW_PLACE_HOVER)
 
@@ -504,14 +433,6 @@ def _register_sums(app: Dash, view: View) -> None:
         prevent_initial_call=True,
     )
     register_hover(app, ids.DRAW_PAIR, ids.DRAW_PAIR_HOVER)
-
-
-def cancel(view: View, clicks: Any, id: Any, session: Any) -> Any:
-    """Cancel a job of a session."""
-    if not clicks or view.jobs is None:
-        return no_update
-    view.jobs.cancel(str(id), session=str(session))
-    return clicks
 
 
 def _try(view: View, clicks: Any, text: Any, recipe: Any, steps: Any, size: Any, seed: Any, *rest: Any) -> Any:

@@ -15,12 +15,13 @@ from plotly.graph_objects import Figure
 from analysis.axes import Axes, Distribution, measure_axes
 from analysis.categories import find_group, load_categories
 from analysis.space import FeatureSpace
-from dashboard import blanking, ids
+from dashboard import ids
 from dashboard.data import AtlasView, View
 from dashboard.figures.features import draw_axes
 from dashboard.figures.style import draw_message, list_groups
 from dashboard.images import picture_address
 from dashboard.jobs import DONE, QUEUED, JobStatus, file_address
+from dashboard.kinds import blanking
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.parts import (
     aria,

@@ -14,16 +14,16 @@ from dash.development.base_component import Component
 from analysis.categories import find_group, load_categories
 from dashboard import ids
 from dashboard.data import AtlasView, View
-from dashboard.drawing import LARGEST_SEED, MOST_STEPS, USUAL
 from dashboard.figures.morph import SIDES, draw_curves, draw_way
 from dashboard.figures.style import draw_message
 from dashboard.jobs import CANCELLED, FAILED, JobStatus, file_address, frame_name
-from dashboard.morphing import WAY, Ends, check_request
+from dashboard.kinds.drawing import LARGEST_SEED, MOST_STEPS, USUAL
+from dashboard.kinds.morphing import WAY, Ends, check_request
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
-from dashboard.pages.draw import CLOCK, RECIPE_NAMES, TICK, cancel
-from dashboard.pages.photo import tell_stand
+from dashboard.pages.draw import RECIPE_NAMES
 from dashboard.parts import aria, lay_card, lay_hover_graph, lay_note, lay_word_picker, register_hover
 from dashboard.upload import lay_drop, read_upload
+from dashboard.waiting import CLOCK, TICK, register_film, register_waiting
 from inputgen.errors import UserError
 
 KEY = "morph"
@@ -93,24 +93,16 @@ def _register_drawing(app: Dash, view: View) -> None:
         State(ids.SESSION, "data"),
         prevent_initial_call=True,
     )(lambda *told: send(view, *told))
-    app.callback(
-        Output(ids.MORPH_STAND, "children"),
-        Output(ids.MORPH_TICK, "disabled"),
-        Output(ids.MORPH_ENDED, "data"),
-        Output(ids.MORPH_CANCEL, "display"),
-        Input(job, "value"),
-        Input(ids.MORPH_TICK, "n_intervals"),
-        Input(ids.MORPH_CANCELLED, "data"),
-        State(ids.SESSION, "data"),
-        State(ids.MORPH_ENDED, "data"),
-    )(lambda id, _, __, *told: tell_stand(view, id, *told))
-    app.callback(
-        Output(ids.MORPH_CANCELLED, "data"),
-        Input(ids.MORPH_CANCEL, "n_clicks"),
-        State(job, "value"),
-        State(ids.SESSION, "data"),
-        prevent_initial_call=True,
-    )(lambda clicks, id, session: cancel(view, clicks, id, session))
+    register_waiting(
+        app,
+        view,
+        job,
+        stand=ids.MORPH_STAND,
+        tick=ids.MORPH_TICK,
+        ended=ids.MORPH_ENDED,
+        button=ids.MORPH_CANCEL,
+        cancelled=ids.MORPH_CANCELLED,
+    )
     app.callback(Output(ids.MORPH_RESULT, "children"), Input(ids.MORPH_ENDED, "data"), Input(ids.SCHEME, "data"))(
         lambda id, scheme: lay_result(view, id, scheme)
     )
@@ -136,18 +128,7 @@ def _register_drawing(app: Dash, view: View) -> None:
         State(ids.MORPH_DATA, "data"),
         prevent_initial_call=True,
     )
-    add_clientside(
-        ClientsideFunction("kinscape", "playFrames"),
-        Output(ids.MORPH_FRAME, "value"),
-        Output(ids.MORPH_CLOCK, "disabled"),
-        Output(ids.MORPH_PLAY, "children"),
-        Input(ids.MORPH_PLAY, "n_clicks"),
-        Input(ids.MORPH_CLOCK, "n_intervals"),
-        State(ids.MORPH_FRAME, "value"),
-        State(ids.MORPH_DATA, "data"),
-        State(ids.MORPH_CLOCK, "disabled"),
-        prevent_initial_call=True,
-    )
+    register_film(app, frame=ids.MORPH_FRAME, clock=ids.MORPH_CLOCK, play=ids.MORPH_PLAY, data=ids.MORPH_DATA)
     add_clientside(
         ClientsideFunction("kinscape", "pickFrame"),
         Output(ids.MORPH_FRAME, "value", allow_duplicate=True),

@@ -17,9 +17,9 @@ from dashboard.figures.photo import draw_place
 from dashboard.images import picture_address
 from dashboard.jobs import FAILED
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
-from dashboard.pages.draw import TICK, cancel, lay_stand
 from dashboard.parts import aria, lay_card, lay_hover_graph, lay_note, register_hover
 from dashboard.upload import lay_drop, read_upload
+from dashboard.waiting import TICK, register_waiting
 from inputgen.errors import UserError
 
 KEY = "photo"
@@ -65,24 +65,16 @@ def register(app: Dash, view: View) -> None:
         State(ids.SESSION, "data"),
         prevent_initial_call=True,
     )(lambda *told: send(view, *told))
-    app.callback(
-        Output(ids.PHOTO_STAND, "children"),
-        Output(ids.PHOTO_TICK, "disabled"),
-        Output(ids.PHOTO_ENDED, "data"),
-        Output(ids.PHOTO_CANCEL, "display"),
-        Input(job, "value"),
-        Input(ids.PHOTO_TICK, "n_intervals"),
-        Input(ids.PHOTO_CANCELLED, "data"),
-        State(ids.SESSION, "data"),
-        State(ids.PHOTO_ENDED, "data"),
-    )(lambda id, _, __, *told: tell_stand(view, id, *told))
-    app.callback(
-        Output(ids.PHOTO_CANCELLED, "data"),
-        Input(ids.PHOTO_CANCEL, "n_clicks"),
-        State(job, "value"),
-        State(ids.SESSION, "data"),
-        prevent_initial_call=True,
-    )(lambda clicks, id, session: cancel(view, clicks, id, session))
+    register_waiting(
+        app,
+        view,
+        job,
+        stand=ids.PHOTO_STAND,
+        tick=ids.PHOTO_TICK,
+        ended=ids.PHOTO_ENDED,
+        button=ids.PHOTO_CANCEL,
+        cancelled=ids.PHOTO_CANCELLED,
+    )
     app.callback(Output(ids.PHOTO_RESULT, "children"), Input(ids.PHOTO_ENDED, "data"), Input(ids.SCHEME, "data"))(
         lambda id, scheme: lay_result(view, id, scheme)
     )
@@ -106,16 +98,6 @@ def send(view: View, contents: Any, key: Any, session: Any) -> tuple[Any, Any, A
     except UserError as error:
         return no_update, str(error), None
     return id, "", None
-
-
-def tell_stand(view: View, id: Any, session: Any, ended: Any) -> tuple[Any, ...]:
-    """Tell how a job stands, as `lay_stand` does, but that it has ended only once.
-
-    Told twice, as it is where the clock ticks once more, its result would be laid out twice, and what the first has
-    begun to show would be gone from under it.
-    """
-    stand, over, id, cancelling = lay_stand(view, id, session)
-    return stand, over, no_update if id == (ended or "") else id, cancelling
 
 
 def lay_result(view: View, id: Any, scheme: Any) -> Any:

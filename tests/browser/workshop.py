@@ -19,7 +19,7 @@ from dashboard import worker as workers
 from dashboard.app import create_app
 from dashboard.data import View
 from dashboard.jobs import Jobs
-from dashboard.placing import place
+from dashboard.kinds.placing import place
 from dashboard.serve import serve
 from tests.browser.conftest import ROOT
 

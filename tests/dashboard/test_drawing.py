@@ -17,8 +17,8 @@ from PIL import Image
 
 from analysis.atlas import load_atlas
 from dashboard.data import View
-from dashboard.drawing import RECIPES, Request
 from dashboard.jobs import CANCELLED, DONE, FAILED, Jobs, JobStatus, frame_name
+from dashboard.kinds.drawing import RECIPES, Request
 from dashboard.worker import Worker
 from inputgen import recipe
 from inputgen.errors import UserError

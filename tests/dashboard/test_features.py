@@ -11,10 +11,10 @@ from analysis import blanking as analysis_blanking
 from analysis.atlas import load_atlas
 from analysis.axes import measure_axes
 from analysis.categories import load_categories
-from dashboard import blanking
 from dashboard.data import View
 from dashboard.figures.features import draw_axes
 from dashboard.jobs import DONE, FAILED, Jobs, JobStatus
+from dashboard.kinds import blanking
 from dashboard.pages import features as page
 from dashboard.worker import KINDS, Work
 from inputgen.errors import UserError

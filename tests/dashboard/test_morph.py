@@ -20,7 +20,7 @@ from dashboard import worker as workers
 from dashboard.data import View
 from dashboard.figures.morph import COLOURS, draw_curves, draw_way, mix
 from dashboard.jobs import DONE, FAILED, UPLOAD, Jobs, JobStatus
-from dashboard.morphing import WAY, Ends, check_request
+from dashboard.kinds.morphing import WAY, Ends, check_request
 from dashboard.page import find_defaults
 from dashboard.pages import morph
 from dashboard.worker import Worker

@@ -14,6 +14,7 @@ from plotly.utils import PlotlyJSONEncoder
 from analysis.atlas import load_atlas
 from analysis.placement import place_photographs, read_ground
 from dashboard import upload as uploads
+from dashboard import waiting
 from dashboard.data import View
 from dashboard.figures.photo import FAINT, draw_place
 from dashboard.figures.style import list_groups
@@ -258,11 +259,11 @@ def test_an_atlas_of_photographs_is_not_told_to_be_drawings(tiny_atlas: AtlasFac
 
 def test_that_a_job_has_ended_is_told_once(view: View, worker: Worker) -> None:
     id, *_ = photo.send(view, encode(paint()), "tiny", MINE)
-    assert photo.tell_stand(view, id, MINE, None)[1:] == (False, no_update, "inline-block")
-    assert photo.tell_stand(view, id, MINE, "b" * 32)[2] == ""  # what is shown is of the job before
+    assert waiting.tell_stand(view, id, MINE, None)[1:] == (False, no_update, "inline-block")
+    assert waiting.tell_stand(view, id, MINE, "b" * 32)[2] == ""  # what is shown is of the job before
     do_next(worker)
-    assert photo.tell_stand(view, id, MINE, "") == (None, True, id, "none")
-    assert photo.tell_stand(view, id, MINE, id) == (None, True, no_update, "none")
+    assert waiting.tell_stand(view, id, MINE, "") == (None, True, id, "none")
+    assert waiting.tell_stand(view, id, MINE, id) == (None, True, no_update, "none")
 
 
 def test_an_answer_of_another_kind_or_of_nobody_is_not_shown(view: View, jobs: Jobs, worker: Worker) -> None:

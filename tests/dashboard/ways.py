@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from dashboard.jobs import frame_name
-from dashboard.morphing import WAY
+from dashboard.kinds.morphing import WAY
 
 if TYPE_CHECKING:
     from dashboard.worker import Work

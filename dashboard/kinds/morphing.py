@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.categories import Group, find_group
 from analysis.files import write_whole
-from dashboard.drawing import Request, draw_request
-from dashboard.placing import hide_path
+from dashboard.kinds.drawing import Request, draw_request
+from dashboard.kinds.placing import hide_path
 from inputgen.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def check_request(told: Mapping[str, Any]) -> tuple[Ends, Request]:
 def morph(work: Work) -> None:
     """Draw the way from ``a`` to ``b``, from a photograph where ``photograph`` is true, and measure its frames.
 
-    The files are those of `dashboard.drawing.draw_request`, and `WAY`, which `dashboard.pages.morph` shows: per frame
+    The files are those of `draw_request`, and `WAY`, which `dashboard.pages.morph` shows: per frame
     both ends' logits and the classes that the network sees first, and the frame's place on the map. Unlike the climb,
     which sees random views of a picture, it tells what the network sees in the whole frame.
 

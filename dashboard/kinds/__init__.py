@@ -1,0 +1,1 @@
+"""What a worker does: a module for each kind of job."""
