@@ -5,7 +5,8 @@ the extra ``test``.
 
 The first view is timed in one real browser, beside a bare Dash page with a scatterplot of as many points; the two take
 turns, each time in a new, empty browser context. For the load, what one browser asks while it visits the pages is
-recorded once; then many simulated people ask the same, each over a connection of its own and pausing between pages.
+recorded once; then many simulated people ask the same, each over a connection of its own and pausing between pages,
+while two more have one picture after the other drawn by the queue.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -35,6 +38,7 @@ from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from benchmarks.timing import describe_processor
 from dashboard.app import PAGES
+from dashboard.jobs import DONE, Jobs
 from dashboard.serve import serve
 from inputgen.errors import UserError
 from kinscape import run_command
@@ -43,6 +47,8 @@ CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 OURS = ("-u", "-m", "kinscape", "serve", "--port", "0")
 BARE = ("-c", "from benchmarks.dashboard import serve_bare_page; serve_bare_page()")
 POINTS = 1000
+DRAWING = 2  # people who draw
+NETWORK = "efficientnet_lite0"
 POINT = ".scatterlayer .point"
 PERCENTILES = (50, 90, 99)
 PAUSE = 2.0  # seconds between two pages, on average
@@ -74,7 +80,12 @@ def main(
     path = shutil.which("chromium")
     if path is None:
         raise UserError("chromium is needed on the PATH; install it: apt-get install chromium")
-    with start(OURS) as ours, start(BARE) as bare, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        start([*OURS, "--jobs", folder]) as ours,
+        start(BARE) as bare,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
         print(f"On {describe_processor(torch.device('cpu'))}.\n")
         first = [(time_first_view(browser, ours), time_first_view(browser, bare)) for _ in range(rounds + 1)][1:]
@@ -84,8 +95,9 @@ def main(
         size, visits = record_visits(browser, ours)
         browser.close()
         print(f"Sent before the pictures, compressed: {size / 1e6:.2f} MB.\n")
-        table = simulate(ours, visits, users=users, seconds=seconds)
-    print(f"{users} people browse for {seconds:.0f} s:\n")
+        with draw_meanwhile(Jobs(Path(folder))) as drawn:
+            table = simulate(ours, visits, users=users, seconds=seconds)
+    print(f"{users} people browse for {seconds:.0f} s, while {DRAWING} have {len(drawn)} pictures drawn:\n")
     print("| asked | answers | " + " | ".join(f"{each} %, ms" for each in PERCENTILES) + " | failed |")
     print("|---" * (len(PERCENTILES) + 3) + "|")
     for kind, (waits, failed) in table.items():
@@ -206,6 +218,34 @@ def simulate(
         kind: ([wait for each, wait, _ in seen if each == kind], sum(bad for each, _, bad in seen if each == kind))
         for kind in sorted({each for each, _, _ in seen})
     }
+
+
+@contextmanager
+def draw_meanwhile(jobs: Jobs) -> Iterator[list[str]]:
+    """Have two sessions draw one picture after the other as long as the context lasts; gather the finished jobs."""
+    drawn: list[str] = []
+    ended = threading.Event()
+
+    def draw(session: str) -> None:
+        while not ended.is_set():
+            id = jobs.submit("draw", {"expression": "tabby", "size": 160, "atlas": NETWORK}, session=session)
+            while not ended.wait(0.2):
+                status = jobs.read_status(id)
+                if status is not None and status.ended:
+                    if status.state != DONE:
+                        raise UserError(f"a drawing failed: {status.error}")
+                    drawn.append(id)
+                    break
+
+    threads = [threading.Thread(target=draw, args=(f"{number:032x}",)) for number in range(DRAWING)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield drawn
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
 
 
 def _read_request(request: Request) -> Asked:
