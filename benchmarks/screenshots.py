@@ -6,10 +6,11 @@ Needs Debian's chromium, and playwright of the extra ``test``.
 from __future__ import annotations
 
 import shutil
-import threading
+import time
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -17,35 +18,37 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from analysis.atlas import load_atlas
-from dashboard.app import create_app
-from dashboard.serve import find_address, open_server
+from benchmarks.dashboard import CHROMIUM, OURS, start
+from dashboard.jobs import DONE, Jobs
 from inputgen.errors import UserError
 from kinscape import run_command
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 QUALITY = 80
+SESSION = "0" * 32
 SETTLING = 1500  # ms; plots follow the room that they are given
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture of a page: its address, size in px and scheme."""
+    """A picture of a page: its address, size in px and scheme; and the kind and request of the job that it shows."""
 
     address: str
+    job: tuple[str, dict[str, object]] | None = None
     width: int = 1400
     height: int = 900
     scheme: str = "light"
 
 
+HUSKY: dict[str, object] = {"a": "Siberian husky", "b": "dalmatian", "size": 160, "seed": 0, "photograph": False}
 SHOTS = {
     "map": Shot("?class=castle"),
     "map-dark": Shot("?class=castle", scheme="dark"),
     "map-narrow": Shot("?class=castle", width=390, height=844),
     "closer": Shot("closer?a=cat&b=fox&c=wolf"),
     "opposites": Shot("opposites?class=tabby"),
-    "draw": Shot("draw"),
-    "morph": Shot("morph"),
+    "draw": Shot("draw?job=", ("draw", {"expression": "turtle | junco", "size": 160}), height=1100),
+    "morph": Shot("morph?job=", ("morph", HUSKY), height=1100),
     "features": Shot("features", scheme="dark"),
     "neighbours": Shot("neighbours"),
     "matrix": Shot("matrix"),
@@ -65,16 +68,30 @@ def main(
         raise UserError("chromium is needed on the PATH; install it: apt-get install chromium")
     if only is not None and only not in SHOTS:
         raise UserError(f"no shot {only!r}; choose one of: {', '.join(SHOTS)}")
-    server = open_server(create_app([load_atlas(atlas)]), port=0)
-    threading.Thread(target=server.run, daemon=True).start()
+    opened = load_atlas(atlas)
     to.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
+    with (
+        TemporaryDirectory() as folder,
+        start([*OURS, "--jobs", folder, "--atlas", str(opened.folder)]) as address,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
         for name in [only] if only else SHOTS:
-            path = to / f"{name}.webp"
-            take_shot(browser, find_address(server), path, SHOTS[name])
+            shot, path = SHOTS[name], to / f"{name}.webp"
+            job = do_job(Jobs(Path(folder)), *shot.job, atlas=opened.manifest.network) if shot.job else ""
+            take_shot(browser, address + shot.address + job, path, shot)
             print(path)
         browser.close()
+
+
+def do_job(jobs: Jobs, kind: str, request: dict[str, object], *, atlas: str) -> str:
+    """Have a job done by the worker, and give its id."""
+    id = jobs.submit(kind, {**request, "atlas": atlas}, session=SESSION)
+    while (status := jobs.read_status(id)) is None or not status.ended:
+        time.sleep(0.2)
+    if status.state != DONE:
+        raise UserError(f"the job {kind} failed: {status.error}")
+    return id
 
 
 def take_shot(browser: Browser, address: str, path: Path, shot: Shot) -> None:
@@ -84,7 +101,7 @@ def take_shot(browser: Browser, address: str, path: Path, shot: Shot) -> None:
     )
     context.add_init_script("localStorage.setItem('kinscape-welcomed', 'yes')")
     page = context.new_page()
-    page.goto(address + shot.address)
+    page.goto(address)
     page.locator("main > *").first.wait_for()
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(SETTLING)

@@ -313,7 +313,12 @@ def _lay_workbench(view: View, fields: Fields) -> list[Component]:
     ]
     ended = dcc.Store(id=ids.MORPH_ENDED)
     if view.jobs is None:
-        return [html.Div(pickers, className="kin-controls"), lay_examples(view, fields), lay_note(OFF), ended]
+        return [
+            html.Div(pickers, className="kin-controls"),
+            lay_examples(view, fields),
+            html.P(OFF, className="kin-note", role="status"),
+            ended,
+        ]
 
     def count(name: str, label: str, low: int, high: int, placeholder: str = "") -> dmc.NumberInput:
         return dmc.NumberInput(
@@ -396,7 +401,7 @@ def _lay_film(view: View, status: JobStatus, result: Mapping[str, Any], way: Map
         "map": ids.MORPH_MAP,
     }
     stopped = f", stopped after step {result['steps']} of {result['count']}" if status.state == CANCELLED else ""
-    start = "your photograph" if asked["photograph"] else "noise"
+    start = "your photograph" if asked.get("photograph") else "noise"
     recipe = result["recipe"]
     name = f"{asked['a']}-to-{asked['b']}-{asked['seed']}".replace(" ", "-")
     downloads = [

@@ -7,7 +7,7 @@ import pytest
 from dash import no_update
 
 from analysis.atlas import addition_name, load_atlas, picture_name
-from dashboard import waiting
+from dashboard import waiting as stands
 from dashboard.app import create_app
 from dashboard.data import AtlasView, View
 from dashboard.figures.draw import OTHERS, REDS, TARGETS, Mark, draw_drawings, draw_logits
@@ -206,20 +206,20 @@ def test_what_cannot_be_is_told_and_not_queued(view: View, jobs: Jobs, changes: 
 
 def test_a_job_is_followed_until_it_ends(view: View, jobs: Jobs) -> None:
     id = ask(view)
-    stand, idle, ended, cancel = waiting.lay_stand(view, id, MINE)
+    stand, idle, ended, cancel = stands.lay_stand(view, id, MINE)
     assert "Waiting for a worker" in write_text(stand)
     assert (idle, ended, cancel) == (False, "", "inline-block")
-    assert waiting.lay_stand(view, id, OTHERS_ID)[3] == "none"
+    assert stands.lay_stand(view, id, OTHERS_ID)[3] == "none"
     jobs.give_sign(id)
     status = jobs.read_status(id)
     assert status is not None
     jobs.write_status(JobStatus(status.job, RUNNING, "drawing", 3, 10, frames=2))
-    text = write_text(waiting.lay_stand(view, id, MINE)[0])
+    text = write_text(stands.lay_stand(view, id, MINE)[0])
     assert "Drawing: step 3 of 10." in text
     assert f"/jobs/{id}/frame-0001.webp" in text
     assert page.lay_result(view, id, "light") is None
     finish(jobs, id)
-    assert waiting.lay_stand(view, id, MINE) == (None, True, id, "none")
+    assert stands.lay_stand(view, id, MINE) == (None, True, id, "none")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_job_is_followed_until_it_ends(view: View, jobs: Jobs) -> None:
 def test_the_place_in_the_queue_is_told(view: View, jobs: Jobs, ahead: int, told: str) -> None:
     status = jobs.read_status(ask(view))
     assert status is not None
-    assert told in waiting.say_stand(JobStatus(status.job, "queued", ahead=ahead), has_worker=True)
+    assert told in stands.say_stand(JobStatus(status.job, "queued", ahead=ahead), has_worker=True)
 
 
 def test_a_finished_drawing_is_shown(view: View, jobs: Jobs) -> None:
@@ -251,7 +251,7 @@ def test_a_cancelled_and_a_failed_drawing_are_told(view: View, jobs: Jobs) -> No
     stopped, failed, waiting = ask(view), ask(view), ask(view)
     finish(jobs, stopped, CANCELLED)
     finish(jobs, failed, FAILED, "the network is away")
-    waiting.cancel(view, 1, waiting, MINE)
+    stands.cancel(view, 1, waiting, MINE)
     assert "stopped after step 1 of 2" in write_text(page.lay_result(view, stopped, "light"))
     assert "This could not be drawn: the network is away." in write_text(page.lay_result(view, failed, "light"))
     assert "cancelled before it began" in write_text(page.lay_result(view, waiting, "light"))
@@ -259,7 +259,7 @@ def test_a_cancelled_and_a_failed_drawing_are_told(view: View, jobs: Jobs) -> No
 
 @pytest.mark.parametrize("id", ["0" * 32, "../../etc", "x"])
 def test_a_job_that_is_not_there_is_told(view: View, id: str) -> None:
-    stand, idle, ended, cancel = waiting.lay_stand(view, id, MINE)
+    stand, idle, ended, cancel = stands.lay_stand(view, id, MINE)
     assert "not kept any more" in write_text(stand)
     assert (idle, ended, cancel) == (True, "", "none")
     assert page.lay_result(view, id, None) is None
