@@ -5,6 +5,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from dash import Dash
@@ -61,6 +62,18 @@ def test_port_0_takes_a_free_port_and_reports_it(app: Dash) -> None:
             assert find_address(server) == f"http://127.0.0.1:{server.effective_port}/"
     finally:
         server.close()
+
+
+def test_a_proxy_may_hand_the_prefix_on_or_take_it_away(folder: Path) -> None:
+    server = open_server(create_app([load_atlas(folder)], prefix="/kin/"), port=0)
+    Thread(target=server.run, daemon=True).start()
+    address = find_address(server)
+    assert address == f"http://127.0.0.1:{server.effective_port}/kin/"
+    for root in (address, address.removesuffix("kin/")):
+        with urllib.request.urlopen(root, timeout=30) as answer:
+            assert answer.status == 200
+            assert b'src="/kin/_dash-component-suites/' in answer.read()
+    server.close()
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
