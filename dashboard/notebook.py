@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -66,5 +67,10 @@ def embed(atlases: Atlas | Sequence[Atlas] | None = None, *, height: int = HEIGH
     """
     shown = [load_atlas()] if atlases is None else [atlases] if isinstance(atlases, Atlas) else atlases
     server = open_server(create_app(shown), port=0)
-    Thread(target=server.run, daemon=True, name="kinscape").start()
+    Thread(target=_run, args=(server,), daemon=True, name="kinscape").start()
     return Embedded(server, height)
+
+
+def _run(server: Any) -> None:
+    with suppress(OSError):  # it is closed from another thread while it waits
+        server.run()

@@ -411,7 +411,6 @@ def _lay_controls(view: View, atlas: AtlasView, fields: Fields) -> html.Div:
             allowDecimal=False,
             label=label,
             w=118,
-            debounce=400,
         )
         for name, label in (("i", "Map across"), ("j", "Map up"))
     ]

@@ -52,7 +52,7 @@ def test_the_navigation_leads_to_every_page_and_back(watched: Watched) -> None:
     expect(links).to_have_text([each.name for each in SHOWN])
     for each in SHOWN[1:]:
         links.filter(has_text=re.compile(f"^{each.name}$")).click()
-        expect(page.locator("[aria-current=page]")).to_have_text(each.name)
+        expect(page.locator("nav [aria-current=page]")).to_have_text(each.name)
         assert urlparse(page.url).path == f"/{each.path}"
         settle(page)
     for _ in SHOWN[1:]:
