@@ -17,6 +17,12 @@ from dashboard.page import atlas_field, write_address
 
 LAYER_NOTES = {"pixels": "no network", "logits": "the verdict"}
 SHOWN_OPTIONS = 40
+ZOOMING = {
+    "displaylogo": False,
+    "scrollZoom": True,
+    "modeBarButtons": [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
+}
+"""How a graph is set that is only moved and zoomed."""
 
 
 def aria(**properties: str) -> dict[str, Any]:

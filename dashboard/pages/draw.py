@@ -347,6 +347,35 @@ def layout(view: View, fields: Fields) -> html.Div:
     )
 
 
+def lay_recipe(page: str, fields: Fields) -> dmc.Select:
+    """Lay out the field that chooses the recipe."""
+    return dmc.Select(
+        id=ids.field(page, "recipe"),
+        data=[{"value": name, "label": label} for name, label in RECIPE_NAMES.items()],
+        value=choose(fields["recipe"], RECIPE_NAMES, BEST),
+        label="Recipe",
+        allowDeselect=False,
+        className="draw-recipe",
+    )
+
+
+def lay_count(
+    page: str, fields: Fields, name: str, label: str, low: int, high: int, placeholder: str = ""
+) -> dmc.NumberInput:
+    """Lay out a field that takes a whole number."""
+    return dmc.NumberInput(
+        id=ids.field(page, name),
+        value=fields[name],
+        label=label,
+        min=low,
+        max=high,
+        allowDecimal=False,
+        debounce=True,
+        placeholder=placeholder,
+        className="draw-count",
+    )
+
+
 def register(app: Dash, view: View) -> None:
     """Register the page's callbacks."""
     if view.jobs:
@@ -481,35 +510,13 @@ def _lay_workbench(view: View, fields: Fields) -> html.Div:
         inputProps={"maxLength": LONGEST, "spellCheck": False, "autoCapitalize": "off"},
         className="draw-expression",
     )
-    recipe = dmc.Select(
-        id=ids.field(KEY, "recipe"),
-        data=[{"value": name, "label": label} for name, label in RECIPE_NAMES.items()],
-        value=choose(fields["recipe"], RECIPE_NAMES, BEST),
-        label="Recipe",
-        allowDeselect=False,
-        className="draw-recipe",
-    )
-
-    def count(name: str, label: str, low: int, high: int, placeholder: str = "") -> dmc.NumberInput:
-        return dmc.NumberInput(
-            id=ids.field(KEY, name),
-            value=fields[name],
-            label=label,
-            min=low,
-            max=high,
-            allowDecimal=False,
-            debounce=True,
-            placeholder=placeholder,
-            className="draw-count",
-        )
-
     controls = html.Div(
         [
             text,
-            recipe,
-            count("steps", "Steps", 1, MOST_STEPS, "recipe\u2019s"),
-            count("size", "Size, px", SMALLEST, LARGEST),
-            count("seed", "Seed", 0, LARGEST_SEED),
+            lay_recipe(KEY, fields),
+            lay_count(KEY, fields, "steps", "Steps", 1, MOST_STEPS, "recipe\u2019s"),
+            lay_count(KEY, fields, "size", "Size, px", SMALLEST, LARGEST),
+            lay_count(KEY, fields, "seed", "Seed", 0, LARGEST_SEED),
             dmc.Button("Draw", id=ids.DRAW_GO, color="indigo.7"),
             dmc.Button("Cancel", id=ids.DRAW_CANCEL, variant="default", display="none"),
         ],

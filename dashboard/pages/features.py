@@ -24,6 +24,7 @@ from dashboard.jobs import DONE, QUEUED, JobStatus, file_address
 from dashboard.kinds import blanking
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.parts import (
+    ZOOMING,
     aria,
     lay_group,
     lay_hover_graph,
@@ -104,11 +105,7 @@ def layout(view: View, fields: Fields) -> html.Div:
         ids.FEATURES_HOVER,
         figure=draw_message("", scheme="light"),
         label="The categories on two feature maps; the lists below tell the ends of both axes",
-        config={
-            "displaylogo": False,
-            "scrollZoom": True,
-            "modeBarButtons": [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
-        },
+        config=ZOOMING,
     )
     return html.Div(
         [

@@ -20,14 +20,13 @@ from dashboard.jobs import CANCELLED, FAILED, JobStatus, file_address, frame_nam
 from dashboard.kinds.drawing import LARGEST_SEED, MOST_STEPS, USUAL
 from dashboard.kinds.morphing import WAY, Ends, check_request
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
-from dashboard.pages.draw import RECIPE_NAMES
-from dashboard.parts import aria, lay_card, lay_hover_graph, lay_note, lay_word_picker, register_hover
+from dashboard.pages.draw import BEST, lay_count, lay_recipe
+from dashboard.parts import ZOOMING, aria, lay_card, lay_hover_graph, lay_note, lay_word_picker, register_hover
 from dashboard.upload import lay_drop, read_upload
 from dashboard.waiting import CLOCK, TICK, register_film, register_waiting
 from inputgen.errors import UserError
 
 KEY = "morph"
-BEST = next(iter(RECIPE_NAMES))
 EXAMPLES = (
     ("Siberian husky", "dalmatian"),
     ("ladybug", "strawberry"),
@@ -320,31 +319,11 @@ def _lay_workbench(view: View, fields: Fields) -> list[Component]:
             ended,
         ]
 
-    def count(name: str, label: str, low: int, high: int, placeholder: str = "") -> dmc.NumberInput:
-        return dmc.NumberInput(
-            id=ids.field(KEY, name),
-            value=fields[name],
-            label=label,
-            min=low,
-            max=high,
-            allowDecimal=False,
-            debounce=True,
-            placeholder=placeholder,
-            className="draw-count",
-        )
-
     controls = [
         *pickers,
-        dmc.Select(
-            id=ids.field(KEY, "recipe"),
-            data=[{"value": name, "label": label} for name, label in RECIPE_NAMES.items()],
-            value=choose(fields["recipe"], RECIPE_NAMES, BEST),
-            label="Recipe",
-            allowDeselect=False,
-            className="draw-recipe",
-        ),
-        count("steps", "Steps", 1, MOST_STEPS, "recipe\u2019s"),
-        count("seed", "Seed", 0, LARGEST_SEED),
+        lay_recipe(KEY, fields),
+        lay_count(KEY, fields, "steps", "Steps", 1, MOST_STEPS, "recipe\u2019s"),
+        lay_count(KEY, fields, "seed", "Seed", 0, LARGEST_SEED),
         dmc.Button("Draw the way", id=ids.MORPH_GO),
         dmc.Button("Cancel", id=ids.MORPH_CANCEL, variant="default", display="none"),
     ]
@@ -496,11 +475,7 @@ def _lay_map(graph: str, hover: str, figure: Any, title: str, told: str) -> html
                 hover,
                 figure=figure,
                 label=title,
-                config={
-                    "displaylogo": False,
-                    "scrollZoom": True,
-                    "modeBarButtons": [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
-                },
+                config=ZOOMING,
             ),
         ],
         className="kin-card morph-tall",

@@ -22,7 +22,7 @@ from dashboard.figures.opposites import draw_arrows, draw_chosen
 from dashboard.figures.style import draw_message, list_groups
 from dashboard.images import picture_address
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
-from dashboard.parts import aria, lay_card, lay_hover_graph, lay_note, lay_word_picker, register_hover
+from dashboard.parts import ZOOMING, aria, lay_card, lay_hover_graph, lay_note, lay_word_picker, register_hover
 from inputgen.errors import UserError
 
 KEY = "opposites"
@@ -126,11 +126,7 @@ def layout(view: View, fields: Fields) -> html.Div:
         ids.OPPOSITES_HOVER,
         figure=draw_message("", scheme="light"),
         label="Map with an arrow from each category to its opposite; the search above chooses by keyboard",
-        config={
-            "displaylogo": False,
-            "scrollZoom": True,
-            "modeBarButtons": [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
-        },
+        config=ZOOMING,
     )
     return html.Div(
         [

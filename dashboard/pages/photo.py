@@ -17,7 +17,7 @@ from dashboard.figures.photo import draw_place
 from dashboard.images import picture_address
 from dashboard.jobs import FAILED
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
-from dashboard.parts import aria, lay_card, lay_hover_graph, lay_note, register_hover
+from dashboard.parts import ZOOMING, aria, lay_card, lay_hover_graph, lay_note, register_hover
 from dashboard.upload import lay_drop, read_upload
 from dashboard.waiting import TICK, register_waiting
 from inputgen.errors import UserError
@@ -205,11 +205,7 @@ def _lay_map(atlas: AtlasView, result: Mapping[str, Any], scheme: str) -> html.S
                 ids.PHOTO_HOVER,
                 figure=figure,
                 label="Where the photograph lies on the map",
-                config={
-                    "displaylogo": False,
-                    "scrollZoom": True,
-                    "modeBarButtons": [["zoomIn2d", "zoomOut2d", "resetScale2d"]],
-                },
+                config=ZOOMING,
             ),
         ],
         className="kin-card photo-map",
