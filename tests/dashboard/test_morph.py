@@ -23,6 +23,7 @@ from dashboard.jobs import DONE, FAILED, UPLOAD, Jobs, JobStatus
 from dashboard.kinds.morphing import WAY, Ends, check_request
 from dashboard.page import find_defaults
 from dashboard.pages import morph
+from dashboard.pages.draw import BEST
 from dashboard.worker import Worker
 from inputgen.errors import UserError
 from inputgen.network import load_network
@@ -96,7 +97,7 @@ def test_what_cannot_be_a_way_is_told(told: dict[str, Any], message: str) -> Non
 
 
 def test_a_way_is_queued_with_its_photograph(view: View, jobs: Jobs) -> None:
-    id, note = send(view, "tabby", "tiger cat", recipe=morph.BEST, contents=encode(paint()), steps=8, seed=3)
+    id, note = send(view, "tabby", "tiger cat", recipe=BEST, contents=encode(paint()), steps=8, seed=3)
     assert note is None
     request = find_status(jobs, id).job.request
     assert (request["a"], request["b"], request["recipe"]) == ("tabby", "tiger cat", "")
