@@ -37,6 +37,7 @@ import typer
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from benchmarks.timing import describe_processor
+from dashboard import ids
 from dashboard.app import PAGES
 from dashboard.jobs import DONE, Jobs
 from dashboard.serve import serve
@@ -94,7 +95,11 @@ def main(
         print(f"{mine / theirs:.2f} times.")
         size, visits = record_visits(browser, ours)
         browser.close()
-        print(f"Sent before the pictures, compressed: {size / 1e6:.2f} MB.\n")
+        print(f"Sent before the pictures, compressed: {size / 1e6:.2f} MB.")
+        panel = np.percentile(time_panel(ours, visits), (50, 100))
+        print(
+            f"The panel of a clicked category: {1000 * panel[0]:.0f} ms of the server, {1000 * panel[1]:.0f} at most.\n"
+        )
         with draw_meanwhile(Jobs(Path(folder))) as drawn:
             table = simulate(ours, visits, users=users, seconds=seconds)
     print(f"{users} people browse for {seconds:.0f} s, while {DRAWING} have {len(drawn)} pictures drawn:\n")
@@ -179,6 +184,20 @@ def visit(page: Page, address: str) -> None:
     page.goto(address)
     page.locator("main > *").first.wait_for()
     page.wait_for_load_state("networkidle")
+
+
+def time_panel(address: str, visits: Sequence[Sequence[Asked]]) -> list[float]:
+    """Ask once more, one after the other, for the panels that the visits asked for; give the seconds of each answer."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    times = []
+    for asked in [
+        one for visit in visits for one in visit if f'"{ids.PANEL}"' in (one.body or "").partition('"inputs"')[0]
+    ]:
+        started = time.perf_counter()
+        connection.request(asked.method, asked.path, asked.body, {"Content-Type": "application/json"})
+        connection.getresponse().read()
+        times.append(time.perf_counter() - started)
+    return times
 
 
 def simulate(

@@ -178,7 +178,12 @@ def test_a_bad_picture_does_not_lose_the_others(
     told: list[tuple[str, int, int]] = []
     placed = place_photographs(read_ground(atlas), network, paths, on_progress=lambda *one: told.append(one))
     first, last = placed.placements
-    assert first == last
+    # The same photograph at two places of a batch: floating-point noise apart.
+    assert [seen.index for seen in first.top] == [seen.index for seen in last.top]
+    assert [seen.logit for seen in first.top] == pytest.approx([seen.logit for seen in last.top], rel=1e-4)
+    assert first.place is not None
+    assert last.place is not None
+    assert first.place.point == pytest.approx(last.place.point, rel=1e-3)
     assert list(placed.skipped) == [str(path) for path in paths[1:-1]]
     for path, reason in placed.skipped.items():
         assert reason.startswith(f"cannot read {path}: ")

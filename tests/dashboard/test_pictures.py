@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,9 +5,9 @@ import numpy as np
 import pytest
 from dash import no_update
 
-from analysis.atlas import load_atlas, save_manifest
+from analysis.atlas import load_atlas
 from analysis.categories import load_categories
-from analysis.vectors import SHARD, VectorWriter, count_shards, publish_shards
+from benchmarks.pictures import scatter_vectors
 from dashboard.data import View
 from dashboard.figures.pictures import CELLS, count_cells, shade, size_raster
 from dashboard.pages import pictures
@@ -17,23 +16,9 @@ from tests.conftest import AtlasFactory
 CLASSES = [250, 281, 404]
 
 
-def write_vectors(folder: Path, per_class: int, *, spread: float = 0.1, layer: str = "logits") -> Path:
-    """Give an atlas of photographs the vectors of single ones: around the classes' means, so many for each class."""
-    atlas = load_atlas(folder)
-    means = atlas.space(layer, standardised=False).vectors
-    rows = np.tile(np.arange(len(means)), per_class)
-    noise = np.random.default_rng(0).normal(scale=spread, size=(len(rows), means.shape[1]))
-    writer = VectorWriter(folder, [layer], "float32", {"network": "tiny"})
-    targets = np.array(atlas.manifest.classes)[rows].astype(np.int16)
-    values = (means[rows] + noise).astype(np.float32)
-    for start in range(0, len(rows), SHARD):
-        stop = min(len(rows), start + SHARD)
-        names = [f"{row}.jpg" for row in range(start, stop)]
-        writer.add(list(range(start, stop)), names, targets[start:stop], {layer: values[start:stop]})
-        writer.close_batch(stop, last=stop == len(rows))
-    publish_shards(folder, [layer], len(rows))
-    save_manifest(folder, replace(atlas.manifest, vectors={layer: count_shards(len(rows))}))
-    return folder
+def write_vectors(folder: Path, per_class: int) -> Path:
+    """Give an atlas of photographs so many vectors of single ones for each class."""
+    return scatter_vectors(folder, per_class * len(load_atlas(folder).manifest.classes), spread=0.1, layer="logits")
 
 
 @pytest.fixture(scope="module")
