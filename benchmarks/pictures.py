@@ -27,7 +27,7 @@ import torch
 import typer
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from analysis.atlas import FEATURES, MANIFEST, PHOTOGRAPHS, PROJECTIONS, load_atlas, save_manifest
+from analysis.atlas import CLASS, FEATURES, MANIFEST, PHOTOGRAPHS, PROJECTIONS, load_atlas, save_manifest
 from analysis.vectors import SHARD, VectorWriter, count_shards, publish_shards
 from benchmarks.dashboard import CHROMIUM, start
 from benchmarks.timing import describe_processor
@@ -81,7 +81,7 @@ def make_atlas(folder: Path, count: int) -> Path:
     folder.mkdir()
     for name in (MANIFEST, FEATURES, PROJECTIONS):
         shutil.copy(shipped.folder / name, folder / name)
-    save_manifest(folder, replace(shipped.manifest, source=PHOTOGRAPHS, kinds=[]))
+    save_manifest(folder, replace(shipped.manifest, source=PHOTOGRAPHS, kinds=[CLASS]))
     means = shipped.space(LAYER, standardised=False).vectors
     return scatter_vectors(folder, count, spread=float(means.std(axis=0).mean()) / 2, layer=LAYER)
 
@@ -123,7 +123,7 @@ def scatter_vectors(folder: Path, count: int, *, spread: float, layer: str) -> P
 
 def serve_page(atlas: Path) -> tuple[str, ...]:
     """Give the arguments that have Python serve an atlas."""
-    return "-u", "-m", "kinscape", "serve", "--port", "0", "--no-worker", "--atlas", str(atlas)
+    return "-u", "-m", "kinscape", "serve", "--port", "0", "--atlas", str(atlas)
 
 
 def serve_bare_page(points: int) -> None:
