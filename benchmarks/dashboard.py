@@ -187,7 +187,10 @@ def visit(page: Page, address: str) -> None:
 
 
 def time_panel(address: str, visits: Sequence[Sequence[Asked]]) -> list[float]:
-    """Ask once more, one after the other, for the panels that the visits asked for; give the seconds of each answer."""
+    """Ask once more, one after the other, for the panels that the visits asked for; give the seconds of each answer.
+
+    An answer without content, to who closes a panel, does not count.
+    """
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
     times = []
     for asked in [
@@ -195,8 +198,10 @@ def time_panel(address: str, visits: Sequence[Sequence[Asked]]) -> list[float]:
     ]:
         started = time.perf_counter()
         connection.request(asked.method, asked.path, asked.body, {"Content-Type": "application/json"})
-        connection.getresponse().read()
-        times.append(time.perf_counter() - started)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status == http.HTTPStatus.OK:
+            times.append(time.perf_counter() - started)
     return times
 
 

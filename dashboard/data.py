@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from analysis.neighbours import Neighbour, find_nearest
 from analysis.projection import METHODS
 from analysis.space import FeatureSpace
 from dashboard.jobs import Jobs
+from dashboard.keeping import keep
 from inputgen.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -108,13 +109,12 @@ class AtlasView:
         self.categories = {index: load_categories()[index] for index in atlas.manifest.classes}
         self.groups = [category.super_group for category in self.categories.values()]
         self.atlas = atlas
-        keep = lru_cache(maxsize=CACHED_LAYERS)
-        self.space = keep(self._read_space)
-        self.map = keep(self._read_map)
-        self.frame = keep(self._frame_maps)
-        self.distances = lru_cache(maxsize=CACHED_MATRICES)(self._measure_distances)
-        self.distortion = keep(self._measure_distortion)
-        self.clusters = keep(self._find_clusters)
+        self.space = keep(CACHED_LAYERS)(self._read_space)
+        self.map = keep(CACHED_LAYERS)(self._read_map)
+        self.frame = keep(CACHED_LAYERS)(self._frame_maps)
+        self.distances = keep(CACHED_MATRICES)(self._measure_distances)
+        self.distortion = keep(CACHED_LAYERS)(self._measure_distortion)
+        self.clusters = keep(CACHED_LAYERS)(self._find_clusters)
 
     def _read_space(self, layer: str) -> FeatureSpace:
         """Give a layer's standardised feature space."""

@@ -171,7 +171,7 @@ class FourierCanvas:
         """Turn the spectra into pictures in 0..1; see `Canvas.render`."""
         spectrum = torch.view_as_complex(self.values * self.amplitude)
         planes = torch.fft.irfft2(spectrum, s=(self.side, self.side), norm="ortho")
-        mixed = torch.einsum("bchw,dc->bdhw", planes, self.colours)
+        mixed = (self.colours @ planes.flatten(2)).view_as(planes)
         return torch.sigmoid(mixed)
 
     def resize(self, side: int) -> None:

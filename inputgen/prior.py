@@ -21,6 +21,9 @@ SMALLEST_SPREAD = 0.1
 that training has all but switched off must not outweigh the others."""
 TINY = 1e-6
 
+IN_CACHE = 2**20
+"""Values of a feature map, 4 MiB of them, that a processor's caches hold from one reading to the next."""
+
 
 def draw_views(recipe: Recipe, streams: Sequence[torch.Generator]) -> Tensor:
     """Draw a random view for each picture from its own stream.
@@ -181,7 +184,7 @@ class _Pull(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         maps, slope, offset = ctx.saved_tensors
-        return torch.addcmul(gradient, maps, slope).add_(offset), None, None, None
+        return torch.addcmul(offset, maps, slope).add_(gradient), None, None, None
 
 
 def find_pull(maps: Tensor, spread: Tensor, beta: Tensor, scale: float) -> tuple[Tensor, Tensor]:
@@ -201,12 +204,15 @@ def find_pull(maps: Tensor, spread: Tensor, beta: Tensor, scale: float) -> tuple
     tuple of torch.Tensor
         Slope and offset, each (pictures, channels, 1, 1).
     """
-    # Rows of positions times ones: by far the fastest sum over the positions of channels-last maps.
+    # Rows of positions times ones: by far the fastest sum over the positions of channels-last maps. A part of the
+    # pictures at a time, so that the maps come from memory once, and their squares never go there.
     rows = maps.permute(0, 2, 3, 1).flatten(1, 2)
     count = rows.shape[1]
-    average = rows.new_full((len(maps), 1, count), 1 / count)
-    mean = (average @ rows)[:, 0]
-    deviation = ((average @ rows.square())[:, 0] - mean.square()).clamp_min(0).add(1e-6).sqrt()
+    average = rows.new_full((1, count), 1 / count)
+    parts = torch.split(rows, max(torch.get_num_threads(), IN_CACHE // rows[0].numel()))
+    moments = torch.cat([torch.cat((average @ part, average @ part.square()), dim=1) for part in parts])
+    mean, square = moments.unbind(dim=1)
+    deviation = (square - mean.square()).clamp_min(0).add(1e-6).sqrt()
     per_position = scale / (count * spread)
     slope = per_position * (deviation - spread).sign() / deviation
     offset = per_position * (mean - beta).sign() - slope * mean

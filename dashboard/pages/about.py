@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from threading import Lock
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -22,6 +20,7 @@ from dashboard import ids
 from dashboard.data import COUNT, AtlasView, View
 from dashboard.figures.about import draw_layers
 from dashboard.figures.style import draw_message
+from dashboard.keeping import keep
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.parts import aria, lay_note
 from inputgen.errors import UserError
@@ -35,7 +34,6 @@ OWN = {
     ADDITION: "one of their parents",
 }
 METHOD_NAMES = {"umap": "UMAP", "pca": "PCA"}
-_MEASURING = Lock()
 
 
 @dataclass(frozen=True)
@@ -151,14 +149,9 @@ def register(app: Dash, view: View) -> None:
     )
 
 
+@keep(16)
 def measure_layers(atlas: AtlasView) -> tuple[LayerAgreement, ...]:
-    """Measure how far every layer of an atlas agrees with WordNet, as `kinscape agreement` does; kept at hand."""
-    with _MEASURING:  # who asks meanwhile waits for the same answer
-        return _measure_layers(atlas)
-
-
-@lru_cache(maxsize=16)
-def _measure_layers(atlas: AtlasView) -> tuple[LayerAgreement, ...]:
+    """Measure how far every layer of an atlas agrees with WordNet, as `kinscape agreement` does."""
     kinship = centre_pairs(wu_palmer(atlas.index))
     found = []
     for layer in atlas.manifest.layers:
@@ -168,7 +161,7 @@ def _measure_layers(atlas: AtlasView) -> tuple[LayerAgreement, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=16)
+@keep(16)
 def find_reference(atlas: AtlasView) -> float:
     """Give the correlation that merely telling animals from all else would reach."""
     return measure_animals(atlas.index.tolist(), permutations=0).wu_palmer.pearson

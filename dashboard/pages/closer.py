@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -33,6 +32,7 @@ from dashboard import ids
 from dashboard.data import AtlasView, View
 from dashboard.figures.closer import SIDES, draw_trio
 from dashboard.figures.style import draw_message
+from dashboard.keeping import keep
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.parts import (
     aria,
@@ -206,11 +206,11 @@ def ask(atlas: AtlasView, a: Any, b: Any, c: Any, layer: Any, metric: Any) -> As
     UserError
         Where a word is not understood, or the three cannot be compared.
     """
-    words = [word.strip()[:LONGEST] if isinstance(word, str) else "" for word in (a, b, c)]
-    return _ask(atlas, *words, *_choose_space(atlas, layer, metric))
+    a, b, c = (word.strip()[:LONGEST] if isinstance(word, str) else "" for word in (a, b, c))
+    return _ask(atlas, a, b, c, *_choose_space(atlas, layer, metric))
 
 
-@lru_cache(maxsize=CACHED)
+@keep(CACHED)
 def _ask(atlas: AtlasView, a: str, b: str, c: str, layer: str, metric: str) -> Asked:
     groups = find_group(a), find_group(b), find_group(c)
     space = atlas.space(layer)
@@ -223,12 +223,12 @@ def collect(view: View, atlas: AtlasView, asked: Asked) -> list[Vote]:
     return _collect(view, atlas, asked.groups, asked.answer.layer, asked.answer.metric)
 
 
-@lru_cache(maxsize=CACHED)
+@keep(CACHED)
 def _collect(view: View, atlas: AtlasView, groups: tuple[Group, Group, Group], layer: str, metric: str) -> list[Vote]:
     return collect_votes(atlas.atlas, *groups, layer=layer, metric=metric, networks=_list_networks(view))
 
 
-@lru_cache(maxsize=8)
+@keep(8)
 def _list_networks(view: View) -> tuple[Atlas, ...]:
     shown = [atlas.atlas for atlas in view.atlases.values()]
     there = {atlas.folder.resolve() for atlas in shown}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -27,6 +27,7 @@ from dashboard.figures.draw import Mark, draw_drawings, draw_logits
 from dashboard.figures.style import draw_message
 from dashboard.images import addition_address
 from dashboard.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING, JobStatus, file_address, frame_name
+from dashboard.keeping import keep
 from dashboard.kinds.drawing import LARGEST, LARGEST_SEED, LONGEST, MOST_STEPS, SMALLEST, USUAL, Request
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.parts import aria, lay_card, lay_hover_graph, lay_note, register_hover
@@ -104,7 +105,7 @@ class Sum:
         return sum(one.predicted not in (self.a, self.b) for one in self.ways.values())
 
 
-@lru_cache(maxsize=8)
+@keep(8)
 def find_sums(atlas: AtlasView) -> tuple[Sum, ...]:
     """Find the sums of two classes that an atlas has, in the order they were chosen; none where it has none."""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -21,6 +20,7 @@ from dashboard.figures.features import draw_axes
 from dashboard.figures.style import draw_message, list_groups
 from dashboard.images import picture_address
 from dashboard.jobs import DONE, QUEUED, JobStatus, file_address
+from dashboard.keeping import keep
 from dashboard.kinds import blanking
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.parts import (
@@ -52,7 +52,7 @@ PAIRS = {
 """Pairs of feature maps that can be had at a click."""
 
 
-@lru_cache(maxsize=16)
+@keep(16)
 def find_pairs(atlas: AtlasView, layer: str) -> dict[str, tuple[int, int]]:
     """Find the pairs of a layer's feature maps that stand out.
 
@@ -76,7 +76,7 @@ def find_pairs(atlas: AtlasView, layer: str) -> dict[str, tuple[int, int]]:
     }
 
 
-@lru_cache(maxsize=16)
+@keep(16)
 def read_space(atlas: AtlasView, layer: str) -> FeatureSpace:
     """Read a layer's average activations as they are."""
     return atlas.atlas.space(layer, standardised=False)

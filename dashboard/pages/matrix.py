@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +30,7 @@ from dashboard.data import AtlasView, View
 from dashboard.figures import matrix as figures
 from dashboard.figures.style import draw_message, list_groups
 from dashboard.images import picture_address
+from dashboard.keeping import keep
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.parts import (
     aria,
@@ -118,27 +119,27 @@ class Measured:
     scale: list[float]
 
 
-@lru_cache(maxsize=12)
+@keep(12)
 def measure(atlas: AtlasView, layer: str, metric: str) -> tuple[DistanceMatrix, Measured]:
     """Measure the distances of all pairs, and their places."""
     matrix = distance_matrix(atlas.space(layer), metric)
     return matrix, _place(matrix.values)
 
 
-@lru_cache(maxsize=8)
+@keep(8)
 def relate(atlas: AtlasView) -> Measured:
     """Give WordNet's similarities of an atlas's classes, Wu and Palmer's, and the pairs' places by them."""
     return _place(wu_palmer(atlas.index), farther=-1)
 
 
-@lru_cache(maxsize=12)
+@keep(12)
 def differ(atlas: AtlasView, layer: str, metric: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Give how much farther, -1..1, the places of all pairs are to the network than in WordNet, and the levels."""
     places = measure(atlas, layer, metric)[1].places, relate(atlas).places
     return places[0] - places[1], figures.level_differences(*places)
 
 
-@lru_cache(maxsize=64)
+@keep(64)
 def arrange(atlas: AtlasView, layer: str, metric: str, order: str, word: str) -> NDArray[np.int64]:
     """Give the rows of an atlas in the order shown, of all its classes or of those that a word means.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import dash_cytoscape as cyto
@@ -36,6 +36,7 @@ from dashboard.figures.neighbours import (
 )
 from dashboard.figures.style import list_groups
 from dashboard.images import picture_address
+from dashboard.keeping import keep
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.parts import aria, lay_group, lay_note, lay_symbol, list_layer_options, tell_category
 from dashboard.state import find_index
@@ -207,7 +208,7 @@ def find_graph(atlas: AtlasView, by: Any, layer: Any) -> Graph:
     return _find_graph(atlas, DISTANCE, choose(layer, manifest.layers, manifest.default_layer))
 
 
-@lru_cache(maxsize=CACHED_LAYERS)
+@keep(CACHED_LAYERS)
 def _find_graph(atlas: AtlasView, by: str, layer: str) -> Graph:
     if by == DISTANCE:
         found = find_distance_neighbours(atlas.space(layer), metric=atlas.manifest.default_metric)

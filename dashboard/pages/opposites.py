@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from threading import Lock
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -21,6 +19,7 @@ from dashboard.data import AtlasView, View
 from dashboard.figures.opposites import draw_arrows, draw_chosen
 from dashboard.figures.style import draw_message, list_groups
 from dashboard.images import picture_address
+from dashboard.keeping import keep
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas, write_address
 from dashboard.parts import ZOOMING, aria, lay_card, lay_hover_graph, lay_note, lay_word_picker, register_hover
 from inputgen.errors import UserError
@@ -36,8 +35,6 @@ READING_NOTES = {
 EXAMPLES = ("green snake", "tabby", "goldfish", "grand piano", "airliner", "broccoli", "snake")
 SHOWN = 48  # opposites on a page of the gallery
 FIRST = 12  # commuting pairs that are seen at once
-
-_FINDING = Lock()  # a page asks several times at once; they are found once
 
 
 @dataclass(frozen=True)
@@ -72,14 +69,9 @@ class Found:
         return -one.distance if reading == "farthest" else one.cosine
 
 
+@keep(8)
 def find_all(atlas: AtlasView) -> Found:
     """Find all opposites of an atlas; `UserError` where it has but one class."""
-    with _FINDING:
-        return _find_all(atlas)
-
-
-@lru_cache(maxsize=8)
-def _find_all(atlas: AtlasView) -> Found:
     drawn = atlas.atlas.pictures_of(OPPOSITE) if OPPOSITE in atlas.manifest.kinds else None
     opposites = find_opposites(atlas.space(atlas.manifest.default_layer), drawn)
     return Found(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from threading import Lock
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -18,6 +16,7 @@ from dashboard.data import AtlasView, View
 from dashboard.figures import pictures as figures
 from dashboard.figures.pictures import Box
 from dashboard.figures.style import draw_message, list_groups
+from dashboard.keeping import keep
 from dashboard.page import Fields, Page, atlas_field, choose, take_atlas
 from dashboard.parts import aria, lay_group, lay_hover_graph, list_layer_options, register_hover
 from inputgen.errors import UserError
@@ -28,8 +27,6 @@ MOST_POINTS = 5_000
 
 ROOM = 0.05  # of the width, around the points
 AROUND = 0.25  # of what is seen, on each side: what a density covers beyond it, so that it can be moved
-
-_placing = Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +62,7 @@ class Placed:
         return left, right, bottom, top
 
 
+@keep(4)
 def place_pictures(atlas: AtlasView, layer: str) -> Placed:
     """Place all pictures in the plane of the two principal components of the classes' means; see `Placed`.
 
@@ -75,12 +73,6 @@ def place_pictures(atlas: AtlasView, layer: str) -> Placed:
     UserError
         Where the atlas keeps no vectors of the layer, or they are damaged.
     """
-    with _placing:  # two who ask at once should not both read a million vectors
-        return _place(atlas, layer)
-
-
-@lru_cache(maxsize=4)
-def _place(atlas: AtlasView, layer: str) -> Placed:
     space = atlas.space(layer)
     middle = space.vectors.mean(axis=0, dtype=np.float64)
     axes = np.linalg.svd(space.vectors - middle, full_matrices=False)[2][:2]

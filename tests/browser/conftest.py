@@ -39,7 +39,7 @@ class Watched:
 
     def __post_init__(self) -> None:
         self.page.on("request", self._see_request)
-        self.page.on("requestfailed", lambda request: self.troubles.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", self._see_failure)
         self.page.on("response", self._see_response)
         self.page.on("console", self._see_message)
         self.page.on("pageerror", lambda error: self.troubles.append(f"uncaught: {error}"))
@@ -58,6 +58,10 @@ class Watched:
         self.requests.append(request.url)
         if not request.url.startswith((self.address, "data:", "blob:")):
             self.troubles.append(f"external: {request.url}")
+
+    def _see_failure(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # what is still asked for when a page is left or closed
+            self.troubles.append(f"failed: {request.failure}: {request.url}")
 
     def _see_response(self, response: Response) -> None:
         if response.status >= 400:

@@ -20,6 +20,7 @@ from inputgen.folding import fold_batch_norms, trace_forward
 from inputgen.network import Network
 from inputgen.objective import Objective
 from inputgen.prior import (
+    IN_CACHE,
     SMALLEST_SPREAD,
     StatisticsPrior,
     crop_randomly,
@@ -236,8 +237,13 @@ def measure(maps: Tensor, spread: Tensor, beta: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_pull_is_the_penaltys_gradient(layout: torch.memory_format) -> None:
-    """Of maps of any mean and spread, a constant and a dead one among them."""
+@pytest.mark.parametrize("in_cache", [IN_CACHE, 1])
+def test_pull_is_the_penaltys_gradient(
+    layout: torch.memory_format, in_cache: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of maps of any mean and spread, a constant and a dead one among them; all at once, or some at a time."""
+    monkeypatch.setattr("inputgen.prior.IN_CACHE", in_cache)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     maps = torch.randn(3, 6, 5, 7, generator=make_stream(8), dtype=torch.float64)
     maps = maps * torch.linspace(0.3, 2, 6)[:, None, None] + torch.linspace(-1, 1, 6)[:, None, None]
     maps[1, 2], maps[2, 3] = 0.5, 0.0
