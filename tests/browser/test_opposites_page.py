@@ -51,8 +51,8 @@ def test_a_point_of_the_map_is_chosen_by_a_click(watch: Callable[..., Watched], 
     x, y = page.evaluate(LOCATE, TABBY)
     page.mouse.move(x - 30, y)
     page.mouse.move(x, y)
-    expect(page.locator("#opposites-hover .kin-name")).not_to_be_empty()
-    name = page.locator("#opposites-hover .kin-name").inner_text()
+    name = NAMES[TABBY]
+    expect(page.locator("#opposites-hover .kin-name")).to_have_text(name)
     page.mouse.click(x, y)
     expect(page.get_by_role("textbox", name="A category, or a word such as snake")).to_have_value(name)
     expect(page.locator("#opposites-caption")).to_contain_text(f"leads from {name} to its opposite")
