@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from analysis.atlas import ADDITION, CLASS, DRAWN, OPPOSITE, Atlas, Count, Manifest, load_atlas, read_manifest
 from analysis.categories import find_group, load_categories
@@ -149,17 +149,22 @@ def closer(
     votes = collect_votes(opened[0], *groups, layer=space.layer, metric=metric, standardised=not raw, networks=opened)
     kinship = ask_wordnet(answer)
     if as_json:
-        _print_json(answer.as_json() | {"votes": [vote.as_json() for vote in votes], "wordnet": kinship.as_json()})
+        others = {"votes": [vote.as_json() for vote in votes], "wordnet": kinship.as_json()}
+        _print_json(answer.as_json() | space.describe() | others)
         return
     _print_plain(answer.sentence)
     for word, names in answer.classes.items():
         _print_plain(f"  {word}: {', '.join(names)}")
     _print_plain(f"  {_describe(space, metric)}")
-    table = Table("votes by", b, c, "too close to call")
+    table = Table("votes by", *(Column(told, overflow="fold") for told in (b, c, "too close to call")))
     for by in VOTERS:
-        those = [vote for vote in votes if vote.by == by and not vote.error]
-        choices = [[vote.voter for vote in those if vote.answer == one] for one in (b, c, None)]
-        table.add_row(by, *(f"{len(names)}: {', '.join(names)}" if names else "0" for names in choices))
+        cast = [vote for vote in votes if vote.by == by and not vote.error]
+        sure, signs = ([vote for vote in cast if (vote.interval is None) == bare] for bare in (False, True))
+        # What only has a sign can never be too close to call, and so must not be counted with what can.
+        for title, those in ((by, sure), (f"{by}, by sign", signs)):
+            choices = [[vote.voter for vote in those if vote.answer == one] for one in (b, c, None)]
+            if those:
+                table.add_row(title, *(f"{len(names)}: {', '.join(names)}" if names else "0" for names in choices))
     console.print(table)
     for vote in votes:
         if vote.error:
@@ -167,8 +172,11 @@ def closer(
     _print_plain(
         "Votes are no independent witnesses: layers and metrics look at the same pictures, and networks were trained "
         "on the same photographs."
-        + (" Without an interval a vote is its margin's sign." if any(vote.interval is None for vote in votes) else "")
     )
+    if any(vote.interval is None for vote in votes):
+        _print_plain("By sign: without an interval a vote is its margin's sign.")
+    if raw and any(vote.by == "network" for vote in votes):
+        _print_plain("Networks vote with standardised features.")
     _print_plain(kinship.sentence)
 
 
@@ -207,8 +215,7 @@ def triplets(
         write_triplets(out, found, space, metric)
     if as_json:
         shown = {} if out else {"triplets": list(map(asdict, found))}
-        measured = {"layer": space.layer, "metric": metric, "network": space.network}
-        _print_json({"summary": asdict(tally), **shown, **measured})
+        _print_json({"summary": asdict(tally), **shown, **space.describe(), "metric": metric})
         return
     _print_plain(tally.sentence)
     if out is not None:
@@ -265,9 +272,8 @@ def nearest(
                     }
                     for one in neighbours
                 ],
-                "layer": space.layer,
+                **space.describe(),
                 "metric": metric,
-                "network": space.network,
             }
         )
         return
@@ -290,12 +296,14 @@ def distance(
     raw: RawOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give the distance between A and B: of groups, between the means of their classes."""
+    """Give the distance between A and B: of groups, between the means of their classes, with its 95 % interval."""
+    from analysis.closer import bound_distance
     from analysis.distances import distance_between_groups
 
     space, metric = _open_space(atlas, layer, metric, raw)
     groups = find_group(a), find_group(b)
     found = distance_between_groups(space, groups[0].indices, groups[1].indices, metric=metric)
+    ends, note = bound_distance(space, *groups, metric=metric)
     if as_json:
         names = [[load_categories()[index].name for index in group.indices] for group in groups]
         _print_json(
@@ -304,13 +312,15 @@ def distance(
                 "b": b,
                 "classes": {a: names[0], b: names[1]},
                 "distance": found,
-                "layer": space.layer,
+                "interval": ends and list(ends),
+                "note": note,
+                **space.describe(),
                 "metric": metric,
-                "network": space.network,
             }
         )
         return
-    _print_plain(f"{found:.6g}  {a} to {b}")
+    _print_plain(f"{found:.6g}  {a} to {b}" + (f", 95 % interval {ends[0]:.4g} to {ends[1]:.4g}" if ends else ""))
+    _print_plain(note)
     _print_plain(_describe(space, metric))
 
 
@@ -332,7 +342,7 @@ def opposites(
     if name is None:
         summaries = summarise_opposites(found)
         if as_json:
-            _print_json({"readings": READINGS, "summaries": list(map(asdict, summaries)), "network": space.network})
+            _print_json({"readings": READINGS, "summaries": list(map(asdict, summaries)), **space.describe()})
             return
         table = Table("of opposites", *(one.reading for one in summaries))
         table.add_row("commute", *(f"{one.commuting} of {one.classes}" for one in summaries))
@@ -347,7 +357,7 @@ def opposites(
             space.rows(group)  # tells which classes are not there
         if as_json:
             named = [asdict(one) | {"name": categories[one.index].name} for one in found]
-            _print_json({"name": name, "readings": READINGS, "opposites": named, "network": space.network})
+            _print_json({"name": name, "readings": READINGS, "opposites": named, **space.describe()})
             return
         table = Table("class", *READINGS)
         for one in found:
@@ -381,7 +391,7 @@ def additions(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
     summaries = summarise_additions(found)
     if as_json:
         records = [asdict(one) | {"names": [names[one.a], names[one.b]]} for one in found]
-        _print_json({"additions": records, "summaries": list(map(asdict, summaries)), "network": space.network})
+        _print_json({"additions": records, "summaries": list(map(asdict, summaries)), **space.describe()})
         return
     table = Table("addition", "logits", "taken for", "place", "distances", "nearest")
     for expression, one in zip(pictures["expression"], found, strict=True):
@@ -526,7 +536,7 @@ def graph(
         told = "logit" if by == OUTPUT else "distance"
         if as_json:
             steps = [{"index": one, "name": categories[one].name, told: value[one]} for one in way[:-1]]
-            _print_json({"by": by, "way": steps, "back_to": categories[way[-1]].name, "network": space.network})
+            _print_json({"by": by, "way": steps, "back_to": categories[way[-1]].name, **space.describe()})
             return
         table = Table("class", "its neighbour", told, "group of the neighbour")
         for one, onward in pairwise(way):
@@ -550,9 +560,8 @@ def graph(
                     "by": BY,
                     "graphs": {title: asdict(one) for title, one in summaries.items()},
                     "agreement_with_output": {title: asdict(one) for title, one in compared.items()},
-                    "layer": space.layer,
+                    **space.describe(),
                     "metric": metric,
-                    "network": space.network,
                 }
             )
             return
@@ -604,7 +613,7 @@ def arithmetic(
         _print_json(
             asdict(answer)
             | {"nearest": nearest, "named": named, "borrowed": answer.borrowed, "verdict": answer.verdict}
-            | {"layer": space.layer, "metric": metric, "network": space.network}
+            | {**space.describe(), "metric": metric}
         )
         return
     table = Table("category", "distance", "group", title=f"nearest to {answer.text}", title_justify="left")
@@ -614,7 +623,7 @@ def arithmetic(
     told = ", ".join(f"{categories[one.index].name} {one.distance:.4g}" for one in answer.named)
     _print_plain(f"named, and so left out: {told}")
     for term in answer.terms:
-        alone = categories[term.nearest].name
+        alone = f"{categories[term.nearest].name} ({term.distance:.4g})"
         _print_plain(f"{term.weight:+g} {term.word}: alone nearest to {alone}; {term.overlap} of its ten in common")
     table = Table("compared with", "statistic", "the sum's", "median of theirs", "p")
     for control in answer.controls:
@@ -647,7 +656,9 @@ def variance(
     layers = [layer] if layer else list(opened.manifest.layers)
     explained = [explain_variance(opened.space(one, standardised=not raw)) for one in layers]
     try:
-        maps = {"UMAP 2": opened.projection(space.layer)}
+        made = opened.manifest.default_metric
+        own = metric == made and not raw
+        maps = {"UMAP 2" if own else f"UMAP 2 ({made}, standardised)": opened.projection(space.layer)}
     except UserError:  # an atlas may have no map of a layer
         maps = {}
     layouts = judge_layouts(space, metric=metric, maps=maps)
@@ -664,9 +675,8 @@ def variance(
                     for one in explained
                 ],
                 "layouts": {name: asdict(one) for name, one in layouts.items()},
-                "layer": space.layer,
+                **space.describe(),
                 "metric": metric,
-                "network": space.network,
             }
         )
         return
@@ -791,6 +801,8 @@ def compare(
 
     from analysis import comparison
 
+    if count < 1:
+        raise UserError(f"cannot give {count} pairs; ask for 1 or more")
     one = load_atlas(first)
     metric = metric or one.manifest.default_metric
     other = None if second == comparison.WORDNET else load_atlas(second)
@@ -1561,7 +1573,8 @@ def _print_graphs(summaries: Mapping[str, GraphSummary]) -> None:
 
 def _describe(space: FeatureSpace, metric: str) -> str:
     features = "standardised features" if space.standardised else "raw features"
-    return f"{space.network}, layer {space.layer}, {metric}, {features}, {space.source}"
+    source = f"{space.source} by {space.recipe}" if space.recipe else space.source
+    return f"{space.network}, layer {space.layer}, {metric}, {features}, {source}"
 
 
 def _tell_count(kind: str, count: Count) -> str:

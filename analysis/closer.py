@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -92,13 +92,7 @@ class Answer:
 
     def tell_resampled(self) -> str:
         """Tell in words what the interval resamples."""
-        told = []
-        for what in (MEMBERS, PICTURES):
-            if words := [word for word, of_word in self.resampled.items() if of_word == what]:
-                told.append(f"the {what} of {_list_words(words)}")
-        if words := [word for word, what in self.resampled.items() if what == NOTHING]:
-            told.append(f"{_list_words(words)} taken as given")
-        return ", ".join(told)
+        return _tell_resampled(self.resampled)
 
     def __repr__(self) -> str:
         return f"Answer: {self.sentence}"
@@ -276,6 +270,40 @@ def bound_distances(space: FeatureSpace, answer: Answer) -> dict[str, tuple[floa
         ends = _jackknife((a, other), answer.metric, lambda squares: _find_distances(squares)[0])
         found[word] = ends and (max(ends[0], 0.0), ends[1])
     return found
+
+
+def bound_distance(space: FeatureSpace, a: Group, b: Group, *, metric: str) -> tuple[tuple[float, float] | None, str]:
+    """Find the 95 % interval of the distance between two groups or classes, as `bound_distances` does.
+
+    Parameters
+    ----------
+    space : FeatureSpace
+        The classes' vectors.
+    a, b : Group
+        What the two words mean.
+    metric : str
+        One of ``analysis.distances.METRICS``.
+
+    Returns
+    -------
+    tuple
+        The interval, and what it resamples. None, and why, where there is nothing to resample, or where the two
+        share classes: they are then no two samples.
+
+    Raises
+    ------
+    UserError
+        Where the space lacks some of the classes, or for an unknown metric.
+    """
+    check_metric(metric)
+    samples, resampled = zip(*(_take_sample(space, group.indices) for group in (a, b)), strict=True)
+    if set(a.indices) & set(b.indices):
+        return None, f"no interval: {a.word} and {b.word} share classes"
+    ends = _jackknife(samples, metric, lambda squares: _find_distances(squares)[0])
+    if ends is None:
+        return None, "no interval: with one class a side, and its pictures not told apart here, nothing is resampled"
+    words = _tell_resampled(dict(zip((a.word, b.word), resampled, strict=True)))
+    return (max(ends[0], 0.0), ends[1]), f"the interval resamples {words}"
 
 
 def collect_votes(
@@ -467,6 +495,16 @@ def _find_reach(margins: Sequence[NDArray[np.float64]]) -> float:
         return 0.0
     freedom = variances.sum() ** 2 / (variances**2 / (counts - 1)).sum()
     return float(stdtrit(freedom, (1 + CONFIDENCE) / 2) * variances.sum() ** 0.5)
+
+
+def _tell_resampled(resampled: Mapping[str, str]) -> str:
+    told = []
+    for what in (MEMBERS, PICTURES):
+        if words := [word for word, of_word in resampled.items() if of_word == what]:
+            told.append(f"the {what} of {_list_words(words)}")
+    if words := [word for word, what in resampled.items() if what == NOTHING]:
+        told.append(f"{_list_words(words)} taken as given")
+    return ", ".join(told)
 
 
 def _take_sample(space: FeatureSpace, indices: Sequence[int]) -> tuple[NDArray[np.float64], str]:

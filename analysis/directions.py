@@ -10,6 +10,8 @@ classes with the same weights, and is better than these where fewer than 5 % of 
 - *random classes* in place of all. That alone may be had by naming relatives, since what they share adds up or cancels.
 - *random others*, where the nearest class is what one of the added terms alone would have answered: that term is kept
   and the rest is random. Most famous analogies of word embeddings fail here: the answer is the neighbour of one term.
+  And where it is no nearer to the sum than to that term alone, the rest has led away from it: nothing was added,
+  whatever the random ones do. Near synonyms that cancel, as "cello - violin", would pass else.
 - *random kin*: each class is drawn from its own WordNet super-group. That asks for these very classes, not their kinds.
 
 *Shuffled labels* leave the vectors and shuffle the names: are the ten nearest more akin to what is named than ten
@@ -79,6 +81,8 @@ class TermOverlap:
         Its weight.
     nearest : int
         The unnamed class nearest to the term alone.
+    distance : float
+        How far that is from the term alone.
     overlap : int
         How many of its ten nearest unnamed classes are among those of the sum.
     """
@@ -86,6 +90,7 @@ class TermOverlap:
     word: str
     weight: float
     nearest: int
+    distance: float
     overlap: int
 
 
@@ -116,9 +121,13 @@ class Arithmetic:
     @property
     def borrowed(self) -> tuple[str, ...]:
         """The added terms that alone would have had the same answer; none, where there is one term only."""
+        return tuple(one.word for one in self._lenders)
+
+    @property
+    def _lenders(self) -> tuple[TermOverlap, ...]:
         if len(self.terms) == 1:
             return ()
-        return tuple(one.word for one in self.terms if one.weight > 0 and one.nearest == self.nearest[0].index)
+        return tuple(one for one in self.terms if one.weight > 0 and one.nearest == self.nearest[0].index)
 
     @property
     def verdict(self) -> str:
@@ -131,6 +140,11 @@ class Arithmetic:
             return (
                 f"No better than chance: its nearest is the neighbour of {owner}, and with random classes in place of "
                 f"the rest there is one as near (p = {p[OTHERS]:.3f})."
+            )
+        elif alone := [one for one in self._lenders if one.distance <= self.nearest[0].distance]:
+            return (
+                f"No better than chance: its nearest is the neighbour of {owner}, and nearer to "
+                f"{alone[0].word} alone ({alone[0].distance:.3g}) than to the sum ({self.nearest[0].distance:.3g})."
             )
         elif p[KIN] > LEVEL:
             told = (
@@ -220,10 +234,12 @@ def add_classes(
     for term in terms:
         assert term.group is not None
         own = space.rows(term.group.indices)
-        ranked = _rank(vectors[own].mean(axis=0)[None], vectors, space.index, metric)[0].tolist()
-        near = [row for row in ranked if row in unnamed]
+        ranked, away = _rank(vectors[own].mean(axis=0)[None], vectors, space.index, metric)
+        near = [row for row in ranked.tolist() if row in unnamed]
         shared = set(near[:LIKE]) & set(others[:LIKE])
-        overlaps.append(TermOverlap(term.group.word, term.weight, int(space.index[near[0]]), len(shared)))
+        overlaps.append(
+            TermOverlap(term.group.word, term.weight, int(space.index[near[0]]), float(away[near[0]]), len(shared))
+        )
         if term.weight > 0 and near[0] == others[0]:
             kept.update(own.tolist())
     groups = np.array([load_categories()[index].super_group for index in space.index.tolist()])

@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.atlas import AXES, Atlas
 from analysis.categories import load_categories
-from analysis.distances import DistanceMatrix
+from analysis.distances import DistanceMatrix, distance_matrix
+from analysis.distortion import measure_distortion
 from analysis.files import write_whole
 from analysis.neighbours import OUTPUT, Links
 from analysis.space import FeatureSpace
@@ -187,9 +188,10 @@ def write_links(path: Path, links: Links) -> None:
 def write_projection(path: Path, atlas: Atlas, *, layer: str | None = None, method: str = "umap") -> None:
     """Write the map of one layer of an atlas.
 
-    All formats have ``index``, ``wnid``, ``name``, ``x``, ``y`` and, in three dimensions, ``z``, and, CSV in the file
-    beside it, ``network``, ``weights``, ``source``, ``recipe``, ``layer`` and ``method``. Path and
-    errors are those of `write_distances`.
+    All formats have ``index``, ``wnid``, ``name``, ``x``, ``y`` and, in three dimensions, ``z``; how far each class's
+    place can be believed, ``trustworthiness``, ``continuity`` and ``kept`` (see `analysis.distortion`); and, CSV in
+    the file beside it, ``network``, ``weights``, ``layer``, ``metric``, ``standardised``, ``source``, ``recipe`` and
+    ``method``. Path and errors are those of `write_distances`.
 
     Parameters
     ----------
@@ -204,9 +206,21 @@ def write_projection(path: Path, atlas: Atlas, *, layer: str | None = None, meth
     """
     layer = layer or atlas.manifest.default_layer
     wnids, names = _label(atlas.manifest.classes)
-    places = dict(zip(AXES, atlas.projection(layer, method=method).T, strict=False))
-    columns = {"index": np.array(atlas.manifest.classes), "wnid": wnids, "name": names, **places}
-    _write(path, columns, {**_describe(atlas), "layer": layer, "method": method})
+    layout, matrix = (
+        atlas.projection(layer, method=method),
+        distance_matrix(atlas.space(layer), atlas.manifest.default_metric),
+    )
+    distorted = measure_distortion(matrix.values, layout)
+    columns = {
+        "index": np.array(atlas.manifest.classes),
+        "wnid": wnids,
+        "name": names,
+        **dict(zip(AXES, layout.T, strict=False)),
+        "trustworthiness": distorted.trustworthiness,
+        "continuity": distorted.continuity,
+        "kept": distorted.kept,
+    }
+    _write(path, columns, {**matrix.describe(), "method": method})
 
 
 def write_pictures(path: Path, atlas: Atlas) -> None:

@@ -96,6 +96,8 @@ def extract_atlas(
         if layer not in (known := list_layers(network)):
             raise UserError(f"{network.name} has no layer {layer!r}; it has: {', '.join(known)}")
     found = find_photographs(photographs, labels=labels)
+    for sentence in found.passed:
+        logger.warning("%s", sentence)
     folder.mkdir(parents=True, exist_ok=True)  # what is not to be had should be known before hours of reading
     manifest = replace(manifest, precision=str(number_format).removeprefix("torch."))
     try:

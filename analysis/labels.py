@@ -46,7 +46,7 @@ def read_labels(path: Path) -> Labels:
     path : pathlib.Path
         CSV in UTF-8 with the columns ``file`` and ``label``, or with Kaggle's ``ImageId`` and ``PredictionString``,
         whose first word is the label. Or a ``.txt`` file with a line for each picture: its name and its label, or
-        the label alone; then line 1 is that of ``ILSVRC2012_val_00000001``, and so on.
+        the label alone (of numbers one has to be 0); then line 1 is that of ``ILSVRC2012_val_00000001``, and so on.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def _read_table(stream: Iterator[str], path: Path) -> Iterator[tuple[int, str, s
 
 
 def _read_lines(stream: Iterator[str], path: Path) -> Iterator[tuple[int, str, str, bool]]:
-    named = None
+    named, certain = None, False
     for line, text in enumerate(stream, start=1):
         words = text.rsplit(maxsplit=1)
         if not words:
@@ -115,7 +115,13 @@ def _read_lines(stream: Iterator[str], path: Path) -> Iterator[tuple[int, str, s
                 f"{path} line {line}: the numbers 1 to {DEVKIT} are those of ImageNet's development kit, which count "
                 "the classes in another order; give WordNet ids, or indices from 0 to 999"
             )
+        certain = certain or named or words[-1] == "0" or not words[-1].isdecimal()
         yield (line, words[0].strip(), words[1], True) if named else (line, VALIDATION.format(line), words[0], False)
+    if named is not None and not certain:
+        raise UserError(
+            f"{path} holds numbers alone, none of which is 0, so they may be those of ImageNet's development kit, "
+            "which count the classes in another order; give WordNet ids, or a name before each index from 0 to 999"
+        )
 
 
 @cache

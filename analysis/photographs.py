@@ -26,6 +26,12 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", 
 SEPARATOR = b"\0"
 """Stands between names, in none of which it can be."""
 
+LOOSE = "pictures that lie in no class's folder"
+OTHER = "files whose names do not end as pictures' do"
+
+Passed = dict[str, tuple[int, str]]
+"""What is passed over: why, how often, and the first name."""
+
 Pixels = NDArray[np.uint8]
 
 
@@ -53,6 +59,8 @@ class Photographs:
         (pictures,) the class index of each, ascending.
     digest : str
         SHA-256 of names, classes, sizes and times of change, to tell whether these are the same files.
+    passed : tuple of str
+        What else lies in the folder and is passed over, a sentence for each reason.
     """
 
     folder: Path
@@ -60,6 +68,7 @@ class Photographs:
     ends: NDArray[np.int64]
     targets: NDArray[np.int16]
     digest: str
+    passed: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Count them."""
@@ -87,10 +96,10 @@ def find_photographs(folder: Path, *, labels: Path | None = None) -> Photographs
     ----------
     folder : pathlib.Path
         Without `labels` an ImageFolder: a folder for each class, named by WordNet id or class name; pictures may lie
-        deeper inside it.
+        deeper inside it. Other files are passed over, and counted in `Photographs.passed`.
     labels : pathlib.Path, optional
-        Which file is of which class; see `analysis.labels.read_labels`. Files that it does not name are passed over;
-        those that it names and that are not there count as unreadable.
+        Which file is of which class; see `analysis.labels.read_labels`. Files that it does not name are passed over,
+        and pictures among them counted; those that it names and that are not there count as unreadable.
 
     Returns
     -------
@@ -105,7 +114,8 @@ def find_photographs(folder: Path, *, labels: Path | None = None) -> Photographs
     """
     if not folder.is_dir():
         raise UserError(f"no folder at {folder}; a folder with one folder of pictures for each class is wanted")
-    listed = _list_labelled(folder, labels) if labels else _list_by_folder(folder)
+    passed: Passed = {}
+    listed = _list_labelled(folder, labels, passed) if labels else _list_by_folder(folder, passed)
     digest, joined, ends, targets = sha256(), bytearray(), array("q"), array("h")
     place, absent = os.fsencode(folder), 0
     for target, names in sorted(listed, key=lambda one: one[0]):
@@ -123,16 +133,24 @@ def find_photographs(folder: Path, *, labels: Path | None = None) -> Photographs
     if labels and absent == len(ends):
         first = joined[: ends[0]].decode("utf-8", "backslashreplace")
         raise UserError(f"none of the {len(ends)} pictures that {labels} names is in {folder}; the first: {first}")
-    return Photographs(folder, bytes(joined), np.array(ends, np.int64), np.array(targets, np.int16), digest.hexdigest())
+    return Photographs(
+        folder=folder,
+        names=bytes(joined),
+        ends=np.array(ends, np.int64),
+        targets=np.array(targets, np.int16),
+        digest=digest.hexdigest(),
+        passed=tuple(f"passed over {count} {reason}; the first: {name}" for reason, (count, name) in passed.items()),
+    )
 
 
-def _list_by_folder(folder: Path) -> list[tuple[int, bytes]]:
+def _list_by_folder(folder: Path, passed: Passed) -> list[tuple[int, bytes]]:
     """List the pictures of each class folder: its class, and the names joined, which need less memory than a list."""
-    found, loose = [], ""
+    found = []
     for inner in sorted(folder.iterdir()):
         if not inner.is_dir():
-            loose = loose or (inner.name if _is_picture(inner.name) else "")
-        elif names := sorted(_walk(str(folder), inner.name)):
+            if _is_picture(inner.name):
+                _pass_over(passed, LOOSE, inner.name)
+        elif names := sorted(_walk(str(folder), inner.name, passed)):
             try:
                 group = find_group(inner.name.replace("_", " "))
             except UserError as error:
@@ -147,29 +165,46 @@ def _list_by_folder(folder: Path) -> list[tuple[int, bytes]]:
         raise UserError(
             f"no pictures in {folder}; wanted is a folder for each class, named by WordNet id or "
             f"class name, with {', '.join(sorted(SUFFIXES))} files inside"
-            + (f"; for pictures beside each other, as {loose}, tell the classes by --labels FILE" if loose else "")
+            + (
+                f"; for pictures beside each other, as {passed[LOOSE][1]}, tell the classes by --labels FILE"
+                if LOOSE in passed
+                else ""
+            )
         )
     return found
 
 
-def _walk(folder: str, inner: str) -> Iterator[str]:
+def _pass_over(passed: Passed, reason: str, name: str) -> None:
+    count, first = passed.get(reason, (0, name))
+    passed[reason] = count + 1, first
+
+
+def _walk(folder: str, inner: str, passed: Passed) -> Iterator[str]:
     """List the pictures in a folder and below it, relative to `folder`."""
     with os.scandir(f"{folder}/{inner}") as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(folder, f"{inner}/{entry.name}")
-            elif _is_picture(entry.name) and not entry.is_dir():
+                yield from _walk(folder, f"{inner}/{entry.name}", passed)
+            elif entry.is_dir():
+                continue
+            elif _is_picture(entry.name):
                 yield f"{inner}/{entry.name}"
+            elif not entry.name.startswith("."):
+                _pass_over(passed, OTHER, f"{inner}/{entry.name}")
 
 
 def _is_picture(name: str) -> bool:
     return name[name.rfind(".") :].lower() in SUFFIXES
 
 
-def _list_labelled(folder: Path, path: Path) -> list[tuple[int, bytes]]:
+def _list_labelled(folder: Path, path: Path, passed: Passed) -> list[tuple[int, bytes]]:
     """List the labelled pictures of each class: its index, and the names joined."""
     labels = read_labels(path)
     names = labels.names if labels.suffixed else [_find_suffix(folder, name) for name in labels.names]
+    labelled = set(map(os.path.normpath, names))
+    for found in sorted(_walk(str(folder), ".", {})):
+        if (name := found.removeprefix("./")) not in labelled:
+            _pass_over(passed, f"pictures that {path.name} does not name", name)
     of_class: dict[int, list[bytes]] = {}
     for name, target in zip(names, labels.targets, strict=True):
         of_class.setdefault(target, []).append(os.fsencode(name))

@@ -37,6 +37,9 @@ BUILD = ["build", "--classes", CLASSES, "--size", "64", "--steps", "2", "--set",
 Run = Callable[..., str]
 
 
+FACTS = ("network", "weights", "layer", "source", "standardised", "recipe")
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command that ends well, and give what it prints."""
@@ -146,11 +149,11 @@ def test_closer_as_json(run: Run, tiny: Path) -> None:
     record = json.loads(run("closer", *words, *options))
     assert list(record) == [
         "question", "answer", "classes", "distances", "margin", "interval", "resampled", "layer", "metric", "network",
-        "note", "votes", "wordnet",
+        "note", "weights", "source", "standardised", "recipe", "votes", "wordnet",
     ]  # fmt: skip
     assert record.pop("votes") == json.loads(json.dumps([vote.as_json() for vote in votes]))
     assert record.pop("wordnet") == ask_wordnet(expected).as_json()
-    assert record == json.loads(json.dumps(expected.as_json()))
+    assert record == json.loads(json.dumps(expected.as_json() | space.describe()))
     assert record["note"]  # the tiny atlas lacks some cats
     assert record["classes"]["fox"] == ["red fox", "kit fox", "Arctic fox", "grey fox"]
     assert record["margin"] == pytest.approx(record["distances"]["wolf"] - record["distances"]["fox"])
@@ -158,7 +161,7 @@ def test_closer_as_json(run: Run, tiny: Path) -> None:
     record = json.loads(run("closer", "tabby", "red fox", "timber wolf", "--atlas", tiny, "--json"))
     assert list(record) == [
         "question", "answer", "classes", "distances", "margin", "interval", "resampled", "layer", "metric", "network",
-        "votes", "wordnet",
+        "weights", "source", "standardised", "recipe", "votes", "wordnet",
     ]  # fmt: skip
     assert (record["layer"], record["metric"], record["network"]) == ("logits", "euclidean", "tiny")
     assert record["interval"] is None  # there is nothing to resample
@@ -176,7 +179,7 @@ def test_closer_in_words(run: Run, tiny: Path) -> None:
     assert lines[:5] == [
         answer.sentence,
         *(f"  {word}: {', '.join(names)}" for word, names in answer.classes.items()),
-        "  tiny, layer logits, euclidean, standardised features, drawn",
+        "  tiny, layer logits, euclidean, standardised features, drawn by fourier",
     ]
     for by in ("layer", "metric", "network"):
         assert sum(line.startswith(f"│ {by}") for line in lines) == 1
@@ -196,7 +199,10 @@ def test_several_atlases_vote_and_the_first_is_asked(run: Run, tiny: Path, tiny_
     told = run(*arguments)
     assert "2: tiny, huge" in told
     assert "small has no vote: this space of 2 classes lacks" in told
-    assert "Without an interval a vote is its margin's sign." in told
+    assert "By sign: without an interval a vote is its margin's sign." in told
+    assert [line.split("│")[1].strip() for line in told.splitlines() if "by sign" in line] == [
+        "layer, by sign", "metric, by sign", "network, by sign",
+    ]  # fmt: skip
 
 
 def test_triplets(run: Run, tiny: Path, tmp_path: Path) -> None:
@@ -209,7 +215,7 @@ def test_triplets(run: Run, tiny: Path, tmp_path: Path) -> None:
     lines = run("triplets", file, *options).splitlines()
     assert lines[0] == count_triplets(found).sentence
     assert lines[0].startswith("23 questions: ")
-    assert lines[-1] == "tiny, layer blocks.2, cosine, raw features, drawn"
+    assert lines[-1] == "tiny, layer blocks.2, cosine, raw features, drawn by fourier"
     assert sum(line.startswith("│ tabby") for line in lines) == 8  # of the first ten rows
     assert any("unknown" in line and "[/fox]" in line for line in lines)
 
@@ -227,7 +233,7 @@ def test_triplets(run: Run, tiny: Path, tmp_path: Path) -> None:
 def test_nearest(run: Run, tiny: Path) -> None:
     expected = find_nearest(load_atlas(tiny).space(), find_group("fox").indices, metric="cityblock", count=3)
     record = json.loads(run("nearest", "fox", "-n", 3, "--metric", "cityblock", "--atlas", tiny, "--json"))
-    assert list(record) == ["name", "classes", "nearest", "layer", "metric", "network"]
+    assert list(record) == ["name", "classes", "nearest", *FACTS, "metric"]
     assert record["classes"] == ["red fox", "kit fox", "Arctic fox", "grey fox"]
     for found, neighbour in zip(record["nearest"], expected, strict=True):
         category = load_categories()[neighbour.index]
@@ -251,10 +257,13 @@ def test_distance(run: Run, tiny: Path) -> None:
     expected = cdist(vectors[[TINY_CLASSES.index(281)]], [foxes], "correlation").item()
     options = ("--metric", "correlation", "--atlas", tiny)
     record = json.loads(run("distance", "tabby", "fox", *options, "--json"))
-    assert list(record) == ["a", "b", "classes", "distance", "layer", "metric", "network"]
+    assert list(record) == ["a", "b", "classes", "distance", "interval", "note", *FACTS, "metric"]
     assert record["distance"] == pytest.approx(expected)
     assert record["classes"] == {"tabby": ["tabby"], "fox": ["red fox", "kit fox", "Arctic fox", "grey fox"]}
-    assert run("distance", "tabby", "fox", *options).splitlines()[0] == f"{expected:.6g}  tabby to fox"
+    assert run("distance", "tabby", "fox", *options).splitlines()[:2] == [
+        f"{expected:.6g}  tabby to fox, 95 % interval {record['interval'][0]:.4g} to {record['interval'][1]:.4g}",
+        "the interval resamples the members of fox, tabby taken as given",
+    ]
 
 
 def test_info(run: Run, tiny: Path) -> None:
@@ -284,7 +293,7 @@ def test_opposites_of_undrawn_ones(run: Run, tiny: Path) -> None:
     away = cdist(space.vectors, space.vectors)
     row = TINY_CLASSES.index(281)
     record = json.loads(run("opposites", "tabby", "--atlas", tiny, "--json"))
-    assert list(record) == ["name", "readings", "opposites", "network"]
+    assert list(record) == ["name", "readings", "opposites", *FACTS]
     (tabby,) = record["opposites"]
     assert tabby["name"] == "tabby"
     assert tabby["classes"]["farthest"] == TINY_CLASSES[away[row].argmax()]

@@ -12,7 +12,7 @@ from scipy.stats import ttest_1samp, ttest_ind
 from analysis.agreement import wu_palmer
 from analysis.atlas import Atlas, load_atlas
 from analysis.categories import Group, find_group, load_categories
-from analysis.closer import ask_wordnet, bound_distances, collect_votes, find_closer, jackknife_interval
+from analysis.closer import ask_wordnet, bound_distance, bound_distances, collect_votes, find_closer, jackknife_interval
 from analysis.distances import METRICS, distances_between
 from analysis.space import FeatureSpace
 from inputgen.errors import UserError
@@ -321,6 +321,20 @@ def test_a_distance_between_means_has_welchs_interval_and_ends_at_zero() -> None
     ends = bound_distances(LINE, scattered)["c"]
     assert ends is not None
     assert ends[0] == 0.0 < scattered.distances["c"] < ends[1]
+
+
+def test_one_distance_has_the_interval_that_it_has_in_an_answer() -> None:
+    answer = find_closer(LINE, A, B, C, metric="euclidean")
+    assert bound_distance(LINE, A, C, metric="euclidean") == (
+        bound_distances(LINE, answer)["wolf"],
+        f"the interval resamples the members of {A.word} and {C.word}",
+    )
+    ends, why = bound_distance(LINE, make_group("a", 10), make_group("b", 20), metric="euclidean")
+    assert (ends, why[:12]) == (None, "no interval:")
+    ends, why = bound_distance(LINE, A, make_group("b", A.indices[0]), metric="euclidean")
+    assert (ends, why) == (None, f"no interval: {A.word} and b share classes")
+    with pytest.raises(UserError, match="unknown metric"):
+        bound_distance(LINE, A, C, metric="miles")
 
 
 def test_a_distance_of_two_single_classes_has_no_interval() -> None:

@@ -86,6 +86,25 @@ def test_the_neighbour_of_one_term_is_no_analogy() -> None:
     assert found.verdict.startswith("No better than chance: its nearest is the neighbour of timber wolf, and with ")
 
 
+def test_near_synonyms_that_cancel_add_nothing() -> None:
+    # Lynx and tabby are all but one class, so the sum is the wolf, a little aside; its neighbour comes for nothing,
+    # which random classes in place of the cats would not show.
+    space = make_space(works=False)
+    vectors = space.vectors.copy()
+    vectors[ROW[TABBY]] = vectors[ROW[LYNX]] + 0.5
+    vectors[ROW[COYOTE]] = vectors[ROW[WOLF]] + 0.1
+    found = answer(SUM, FeatureSpace(vectors, INDEX, "tiny", "ab12", "logits", "drawn", standardised=True))
+    assert found.borrowed == ("timber wolf",)
+    assert max(one.p for one in found.controls if one.name != LABELS) < 0.05
+    alone, distance = found.terms[2].distance, found.nearest[0].distance
+    assert alone == pytest.approx(0.1 * 20**0.5, rel=1e-4)
+    assert alone < distance == pytest.approx(0.6 * 20**0.5, rel=1e-4)
+    assert found.verdict == (
+        f"No better than chance: its nearest is the neighbour of timber wolf, and nearer to timber wolf alone "
+        f"({alone:.3g}) than to the sum ({distance:.3g})."
+    )
+
+
 def test_kinship_is_lost_when_labels_are_shuffled() -> None:
     # Two clusters: dogs, and all others. What is near to a sum of dogs are dogs.
     vectors = np.random.default_rng(1).normal(size=(100, 4))

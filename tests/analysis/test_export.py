@@ -11,9 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from pyarrow import parquet
 from scipy.spatial.distance import pdist, squareform
+from sklearn.manifold import trustworthiness
+from sklearn.neighbors import NearestNeighbors
 
 from analysis import export
-from analysis.atlas import PICTURES, PROJECTIONS, Atlas, Manifest, save_table
+from analysis.atlas import PICTURES, PROJECTIONS, Atlas, Manifest, load_atlas, save_features, save_table
 from analysis.categories import Category, load_categories
 from analysis.distances import distance_matrix
 from analysis.export import (
@@ -246,6 +248,8 @@ def atlas(tmp_path: Path) -> Atlas:
         (281, "blocks.1", "umap", 3.0, 4.0),
     ]
     table = pd.DataFrame(maps, columns=["index", "layer", "method", "x", "y"])
+    means = {"blocks.1.mean": np.eye(2, 3, dtype=np.float32), "logits.mean": np.eye(2, dtype=np.float32)}
+    save_features(tmp_path / "atlas", means | {"count": np.ones(2, np.int64)})
     save_table(tmp_path / "atlas", PROJECTIONS, table.astype({"x": np.float32, "y": np.float32}))
     pictures = pd.DataFrame(
         {
@@ -267,14 +271,15 @@ def test_the_map_of_a_layer_in_every_format(tmp_path: Path, atlas: Atlas) -> Non
     for suffix in FORMATS:
         write_projection(tmp_path / f"p{suffix}", atlas)
     header, rows = read_csv(tmp_path / "p.csv")
-    assert header == ["index", "wnid", "name", "x", "y"]
+    assert header == ["index", "wnid", "name", "x", "y", "trustworthiness", "continuity", "kept"]
     assert [row[:3] for row in rows] == [["5", *wnids(5), AWKWARD[0]], ["281", *wnids(281), AWKWARD[1]]]
     places = np.array([[1 / 3, 4.0], [0.1, -2.5]], dtype=np.float32)
-    np.testing.assert_array_equal(np.array([row[3:] for row in rows]).astype(np.float32), places)
+    np.testing.assert_array_equal(np.array([row[3:5] for row in rows]).astype(np.float32), places)
+    assert [row[5:] for row in rows] == [["1", "1", "1"]] * 2  # of two classes neither can be misplaced
     table = pd.read_parquet(tmp_path / "p.parquet")
     assert list(table.columns) == header
     np.testing.assert_array_equal(table[["x", "y"]].to_numpy(), places)
-    metadata = MADE | {"layer": "logits", "method": "umap"}
+    metadata = MADE | {"layer": "logits", "metric": "cosine", "standardised": True, "method": "umap"}
     assert json.loads((tmp_path / "p.csv.json").read_text()) == metadata
     assert read_metadata(tmp_path / "p.parquet") == metadata
     arrays = read_npz(tmp_path / "p.npz")
@@ -294,6 +299,20 @@ def test_the_map_of_another_layer_or_method(tmp_path: Path, atlas: Atlas) -> Non
     with pytest.raises(UserError, match=r"no pca map of layer 'blocks\.1'"):
         write_projection(tmp_path / "none.npz", atlas, layer="blocks.1", method="pca")
     assert not (tmp_path / "none.npz").exists()
+
+
+def test_a_map_tells_of_each_class_how_far_its_place_is_to_be_believed(tmp_path: Path) -> None:
+    shipped = load_atlas()
+    write_projection(tmp_path / "p.parquet", shipped)
+    table = pd.read_parquet(tmp_path / "p.parquet")
+    distances = distance_matrix(shipped.space(), shipped.manifest.default_metric).values
+    true, shown = (NearestNeighbors(n_neighbors=10, metric=how).fit(values).kneighbors(return_distance=False)
+                   for how, values in (("precomputed", distances), ("euclidean", shipped.projection())))  # fmt: skip
+    kept = [len(np.intersect1d(*pair)) / 10 for pair in zip(true, shown, strict=True)]
+    assert np.abs(table["kept"] - kept).max() <= 0.1  # where two are equally far, either may count
+    assert table["trustworthiness"].mean() == pytest.approx(
+        trustworthiness(distances, shipped.projection(), n_neighbors=10, metric="precomputed"), abs=1e-4
+    )
 
 
 def test_pictures_in_every_format(tmp_path: Path, atlas: Atlas) -> None:

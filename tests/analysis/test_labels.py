@@ -67,6 +67,11 @@ def test_lines_of_names_and_labels(tmp_path: Path) -> None:
         ),
         ("l.txt", "281\n\n", "l.txt line 2 is empty; a label, or a name and a label, is wanted"),
         ("l.txt", "281\na.jpg 281\n", "l.txt line 2: all lines are a label, or all are a name and a label"),
+        (
+            "l.txt",
+            "490\n281\n",
+            "l.txt holds numbers alone, none of which is 0, so they may be those of ImageNet's dev",
+        ),
         ("l.txt", "490\n1000\n", "l.txt line 2: the numbers 1 to 1000 are those of ImageNet's development kit, which"),
     ],
 )

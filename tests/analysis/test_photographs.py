@@ -282,6 +282,17 @@ def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
         find_photographs(tmp_path / "none")
 
 
+def test_what_is_passed_over_is_told(tmp_path: Path) -> None:
+    for name in ("loose.jpg", "notes.txt", "tabby/a.jpg", "tabby/b.jfif", "tabby/deep/c", "tabby/.hidden"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    found = find_photographs(tmp_path)
+    assert list_found(found) == [("tabby/a.jpg", 281)]
+    loose, other = found.passed
+    assert loose == "passed over 1 pictures that lie in no class's folder; the first: loose.jpg"
+    assert other.startswith("passed over 2 files whose names do not end as pictures' do; the first: tabby/")
+
+
 def test_labelled_pictures_come_by_class_and_name(tmp_path: Path) -> None:
     for name in ("b.jpg", "a.jpg", "deep/c.jpg", "unlabelled.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -290,6 +301,7 @@ def test_labelled_pictures_come_by_class_and_name(tmp_path: Path) -> None:
     labels.write_text("file,label\nb.jpg,281\ngone.jpg,tabby\ndeep/c.jpg,277\na.jpg,n02123045\n")
     found = find_photographs(tmp_path, labels=labels)
     assert list_found(found) == [("deep/c.jpg", 277), ("a.jpg", 281), ("b.jpg", 281), ("gone.jpg", 281)]
+    assert found.passed == ("passed over 1 pictures that labels.csv does not name; the first: unlabelled.jpg",)
     labels.write_text("file,label\nd.jpg,281\nc.jpg,281\n")
     with pytest.raises(UserError, match=rf"^none of the 2 pictures that {labels} names is in {tmp_path}; the first: c"):
         find_photographs(tmp_path, labels=labels)
@@ -298,9 +310,13 @@ def test_labelled_pictures_come_by_class_and_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["JPEG", "png"])
 def test_names_without_a_suffix_find_their_files(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"ILSVRC2012_val_00000002.{suffix}").touch()
-    (tmp_path / "labels.txt").write_text("281\n277\n")
+    (tmp_path / "labels.txt").write_text("281\n277\n0\n")
     found = find_photographs(tmp_path, labels=tmp_path / "labels.txt")
-    assert list_found(found) == [(f"ILSVRC2012_val_00000002.{suffix}", 277), ("ILSVRC2012_val_00000001.JPEG", 281)]
+    assert list_found(found) == [
+        ("ILSVRC2012_val_00000003.JPEG", 0),
+        (f"ILSVRC2012_val_00000002.{suffix}", 277),
+        ("ILSVRC2012_val_00000001.JPEG", 281),
+    ]
 
 
 def test_pictures_in_no_class_folder_want_labels(tmp_path: Path) -> None:

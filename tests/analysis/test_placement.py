@@ -272,7 +272,7 @@ def test_the_command_prints_a_placement(run: Run, atlas: Atlas, network: Network
     for nearest in placement.nearest.values():
         for one in nearest:
             assert f"{one.distance:.4g}" in out
-    assert "tiny, layer logits, euclidean, raw features, drawn\n" in out
+    assert "tiny, layer logits, euclidean, raw features, drawn by fourier\n" in out
 
 
 def test_the_command_skips_what_it_cannot_read_and_ends_badly(run: Run, photograph: Path, tmp_path: Path) -> None:
