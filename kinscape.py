@@ -777,7 +777,7 @@ def agreement(
     for of, value, by in wordnet.PUBLISHED:
         _print_plain(f"published, other networks and pictures: {value:.3f}, {of} ({by})")
     features = "raw features" if raw else "standardised features"
-    _print_plain(f"{made.network}, {keys}, {features}, {made.source}")
+    _print_plain(f"{made.network}, {keys}, {features}, {_tell_source(made.source, made.recipe_name)}")
 
 
 @app.command()
@@ -927,7 +927,8 @@ def maps(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
         table.add_row(layer, method, f"{trusted:.3f}", f"{continuous:.3f}", f"{kept:.1%}")
     console.print(table)
     _print_plain("trustworthiness falls with false neighbours on the map, continuity with lost ones; 1 is perfect")
-    _print_plain(f"{opened.manifest.network}, {metric}, standardised features, {opened.manifest.source}")
+    source = _tell_source(opened.manifest.source, opened.manifest.recipe_name)
+    _print_plain(f"{opened.manifest.network}, {metric}, standardised features, {source}")
 
 
 @app.command()
@@ -1573,8 +1574,12 @@ def _print_graphs(summaries: Mapping[str, GraphSummary]) -> None:
 
 def _describe(space: FeatureSpace, metric: str) -> str:
     features = "standardised features" if space.standardised else "raw features"
-    source = f"{space.source} by {space.recipe}" if space.recipe else space.source
+    source = _tell_source(space.source, space.recipe)
     return f"{space.network}, layer {space.layer}, {metric}, {features}, {source}"
+
+
+def _tell_source(source: str, recipe: str) -> str:
+    return f"{source} by {recipe}" if recipe else source
 
 
 def _tell_count(kind: str, count: Count) -> str:

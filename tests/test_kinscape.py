@@ -623,7 +623,7 @@ def test_agreement(run: Run, tiny: Path) -> None:
     told = run("agreement", "--atlas", tiny, "--metric", "correlation")
     assert f" {wanted:.3f} " in next(line for line in told.splitlines() if "blocks.2" in line)
     assert "0.588" in told
-    assert told.splitlines()[-1] == "tiny, correlation, standardised features, drawn"
+    assert told.splitlines()[-1] == "tiny, correlation, standardised features, drawn by fourier"
     (one, _) = json.loads(run("agreement", "--atlas", tiny, "--metric", "cosine", "--raw", "--json"))["layers"]
     assert one["metric"] == "cosine"
 
