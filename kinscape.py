@@ -459,7 +459,7 @@ def axes(
                 "strongest": [[names[index] for index in rank[:count]] for rank in ranks],
                 "weakest": [[names[index] for index in rank[::-1][:count]] for rank in ranks],
                 "classes": [{"index": at, "name": names[at], "values": values} for at, values in by_class],
-                "network": found.facts["network"],
+                **found.facts,
             }
         )
         return
