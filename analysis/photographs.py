@@ -139,7 +139,9 @@ def find_photographs(folder: Path, *, labels: Path | None = None) -> Photographs
         ends=np.array(ends, np.int64),
         targets=np.array(targets, np.int16),
         digest=digest.hexdigest(),
-        passed=tuple(f"passed over {count} {reason}; the first: {name}" for reason, (count, name) in passed.items()),
+        passed=tuple(
+            f"passed over: {reason}, {count} in all; the first: {name}" for reason, (count, name) in passed.items()
+        ),
     )
 
 

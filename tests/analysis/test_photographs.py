@@ -289,8 +289,8 @@ def test_what_is_passed_over_is_told(tmp_path: Path) -> None:
     found = find_photographs(tmp_path)
     assert list_found(found) == [("tabby/a.jpg", 281)]
     loose, other = found.passed
-    assert loose == "passed over 1 pictures that lie in no class's folder; the first: loose.jpg"
-    assert other.startswith("passed over 2 files whose names do not end as pictures' do; the first: tabby/")
+    assert loose == "passed over: pictures that lie in no class's folder, 1 in all; the first: loose.jpg"
+    assert other.startswith("passed over: files whose names do not end as pictures' do, 2 in all; the first: tabby/")
 
 
 def test_labelled_pictures_come_by_class_and_name(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_labelled_pictures_come_by_class_and_name(tmp_path: Path) -> None:
     labels.write_text("file,label\nb.jpg,281\ngone.jpg,tabby\ndeep/c.jpg,277\na.jpg,n02123045\n")
     found = find_photographs(tmp_path, labels=labels)
     assert list_found(found) == [("deep/c.jpg", 277), ("a.jpg", 281), ("b.jpg", 281), ("gone.jpg", 281)]
-    assert found.passed == ("passed over 1 pictures that labels.csv does not name; the first: unlabelled.jpg",)
+    assert found.passed == ("passed over: pictures that labels.csv does not name, 1 in all; the first: unlabelled.jpg",)
     labels.write_text("file,label\nd.jpg,281\nc.jpg,281\n")
     with pytest.raises(UserError, match=rf"^none of the 2 pictures that {labels} names is in {tmp_path}; the first: c"):
         find_photographs(tmp_path, labels=labels)
