@@ -23,7 +23,7 @@ from rich.table import Column, Table
 from analysis.atlas import ADDITION, CLASS, DRAWN, OPPOSITE, Atlas, Count, Manifest, load_atlas, read_manifest
 from analysis.categories import find_group, load_categories
 from analysis.files import list_shipped_atlases
-from inputgen.errors import UserError
+from inputgen.errors import UserError, lacks_memory
 
 if TYPE_CHECKING:
     from analysis.distances import DistanceMatrix
@@ -1627,6 +1627,13 @@ def run_command(command: Callable[[], object]) -> None:
         # A disk that is full or read-only, a file where a folder should be: the system's words say which.
         place = f"{error.filename}: " if error.filename else ""
         sys.exit(_complain(f"{place}{error.strerror or error}"))
+    except (MemoryError, RuntimeError) as error:
+        # The climb knows what would fit and says so itself; this is all that looks at pictures before and after it.
+        if not isinstance(error, MemoryError) and not lacks_memory(error):
+            raise
+        sys.exit(
+            _complain("the device has too little memory; give a smaller --size, fewer --seeds, or another --device")
+        )
 
 
 def _complain(message: str) -> int:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from inputgen.canvas import CANVASES, Canvas
-from inputgen.errors import UserError
+from inputgen.errors import UserError, lacks_memory
 from inputgen.memory import keep_memory
 from inputgen.network import Network
 from inputgen.objective import LOGITS, Objective
@@ -20,9 +20,6 @@ from inputgen.tap import average_map
 
 OPTIMISERS = {"adam": torch.optim.Adam, "descent": torch.optim.SGD}
 """Optimiser by the recipe's ``optimiser``; SGD without momentum is plain gradient descent."""
-
-NO_MEMORY = ("can't allocate memory", "out of memory")
-"""What a `RuntimeError` for lack of memory says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +94,7 @@ def climb(
         reason = str(error).partition("\n")[0]
         raise UserError(f"{network.device} lacks an operation ({reason}); use another --device") from None
     except RuntimeError as error:  # torch.OutOfMemoryError is one; CPUs and MPS have none of their own
-        if not isinstance(error, torch.OutOfMemoryError) and not any(sign in str(error) for sign in NO_MEMORY):
+        if not isinstance(error, torch.OutOfMemoryError) and not lacks_memory(error):
             raise
     else:
         return

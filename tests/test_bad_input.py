@@ -494,3 +494,25 @@ def test_what_cannot_be_compared_or_controlled(refuse: Refuse, tiny_atlas: Atlas
     assert refuse("agreement", "--atlas", atlas, "--metric", "x").startswith("unknown metric 'x'; choose one of: ")
     assert refuse("agreement", "--atlas", atlas, "--device", "cpu").startswith("--weights and --device are for --con")
     assert refuse("agreement", "--atlas", atlas, "--control").startswith("unknown network 'tiny'")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
+)
+def test_lack_of_memory_outside_the_climb_is_a_line(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        kinscape.run_command(fail)
+    assert ended.value.code == 2
+    told = "kinscape: the device has too little memory; give a smaller --size, fewer --seeds, or another --device\n"
+    assert capsys.readouterr() == ("", told)
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    def fail() -> None:
+        raise RuntimeError("no such thing")
+
+    with pytest.raises(RuntimeError, match="no such thing"):
+        kinscape.run_command(fail)
