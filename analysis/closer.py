@@ -265,11 +265,7 @@ def bound_distances(space: FeatureSpace, answer: Answer) -> dict[str, tuple[floa
     indices = {category.name: category.index for category in load_categories()}
     a, *others = (_take_sample(space, [indices[name] for name in names])[0] for names in answer.classes.values())
     _, *words = answer.classes
-    found: dict[str, tuple[float, float] | None] = {}
-    for word, other in zip(words, others, strict=True):
-        ends = _jackknife((a, other), answer.metric, lambda squares: _find_distances(squares)[0])
-        found[word] = ends and (max(ends[0], 0.0), ends[1])
-    return found
+    return {word: _bound((a, other), answer.metric) for word, other in zip(words, others, strict=True)}
 
 
 def bound_distance(space: FeatureSpace, a: Group, b: Group, *, metric: str) -> tuple[tuple[float, float] | None, str]:
@@ -299,11 +295,16 @@ def bound_distance(space: FeatureSpace, a: Group, b: Group, *, metric: str) -> t
     samples, resampled = zip(*(_take_sample(space, group.indices) for group in (a, b)), strict=True)
     if set(a.indices) & set(b.indices):
         return None, f"no interval: {a.word} and {b.word} share classes"
-    ends = _jackknife(samples, metric, lambda squares: _find_distances(squares)[0])
+    ends = _bound(samples, metric)
     if ends is None:
         return None, "no interval: with one class a side, and its pictures not told apart here, nothing is resampled"
     words = _tell_resampled(dict(zip((a.word, b.word), resampled, strict=True)))
-    return (max(ends[0], 0.0), ends[1]), f"the interval resamples {words}"
+    return ends, f"the interval resamples {words}"
+
+
+def _bound(samples: Sequence[NDArray[np.float64]], metric: str) -> tuple[float, float] | None:
+    ends = _jackknife(samples, metric, lambda squares: _find_distances(squares)[0])
+    return ends and (max(ends[0], 0.0), ends[1])
 
 
 def collect_votes(

@@ -206,10 +206,8 @@ def write_projection(path: Path, atlas: Atlas, *, layer: str | None = None, meth
     """
     layer = layer or atlas.manifest.default_layer
     wnids, names = _label(atlas.manifest.classes)
-    layout, matrix = (
-        atlas.projection(layer, method=method),
-        distance_matrix(atlas.space(layer), atlas.manifest.default_metric),
-    )
+    layout = atlas.projection(layer, method=method)
+    matrix = distance_matrix(atlas.space(layer), atlas.manifest.default_metric)
     distorted = measure_distortion(matrix.values, layout)
     columns = {
         "index": np.array(atlas.manifest.classes),

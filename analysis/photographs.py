@@ -188,7 +188,7 @@ def _walk(folder: str, inner: str, passed: Passed) -> Iterator[str]:
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(folder, f"{inner}/{entry.name}", passed)
             elif entry.is_dir():
-                continue
+                continue  # a link; followed, it could lead round and round
             elif _is_picture(entry.name):
                 yield f"{inner}/{entry.name}"
             elif not entry.name.startswith("."):

@@ -445,9 +445,11 @@ def tell_count(votes: Sequence[Vote], word_b: str, word_c: str) -> str:
     """Count votes in words."""
     there = [vote for vote in votes if not vote.error]
     counts = [sum(vote.answer == one for vote in there) for one in (word_b, word_c, None)]
-    lacking = len(votes) - len(there)
-    return f"{counts[0]} for {word_b}, {counts[1]} for {word_c}, {counts[2]} too close to call" + (
-        f", {lacking} without a vote" if lacking else ""
+    lacking, signs = len(votes) - len(there), sum(vote.interval is None for vote in there)
+    return (
+        f"{counts[0]} for {word_b}, {counts[1]} for {word_c}, {counts[2]} too close to call"
+        + (f", {lacking} without a vote" if lacking else "")
+        + (f", {signs} by sign alone" if 0 < signs < len(there) else "")
     )
 
 

@@ -5,7 +5,7 @@ from dash import html
 
 from analysis.atlas import load_atlas
 from analysis.categories import find_group
-from analysis.closer import ask_wordnet, bound_distances, collect_votes, find_closer
+from analysis.closer import Vote, ask_wordnet, bound_distances, collect_votes, find_closer
 from analysis.files import list_shipped_atlases
 from dashboard.data import View
 from dashboard.figures.closer import COLOURS, SYMBOLS, draw_trio
@@ -105,6 +105,16 @@ def test_without_pictures_there_is_no_interval_for_single_classes(tiny_atlas: At
     assert read_text(shown).count("no interval") == 3
     assert find(members, "Img") == []
     assert "tabby" in read_text(members)
+
+
+def test_votes_that_are_only_a_sign_are_not_counted_as_sure() -> None:
+    sure = Vote("layer", "logits", None, 0.1, (-0.1, 0.3))
+    signs = [Vote("layer", name, "fox", 0.1, None) for name in ("bn1", "bn2")]
+    lacking = Vote("layer", "pixels", None, None, None, error="no such class")
+    told = "2 for fox, 0 for wolf, 1 too close to call, 1 without a vote, 2 by sign alone"
+    assert closer.tell_count([sure, *signs, lacking], "fox", "wolf") == told
+    # Where none has an interval the page says so for all of them.
+    assert closer.tell_count(signs, "fox", "wolf") == "2 for fox, 0 for wolf, 0 too close to call"
 
 
 def test_a_span_puts_a_number_where_it_is() -> None:
