@@ -20,7 +20,18 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from analysis.atlas import ADDITION, CLASS, DRAWN, OPPOSITE, Atlas, Count, Manifest, load_atlas, read_manifest
+from analysis.atlas import (
+    ADDITION,
+    CLASS,
+    DRAWN,
+    OPPOSITE,
+    PHOTOGRAPHS,
+    Atlas,
+    Count,
+    Manifest,
+    load_atlas,
+    read_manifest,
+)
 from analysis.categories import find_group, load_categories
 from analysis.files import list_shipped_atlases
 from inputgen.errors import UserError, lacks_memory
@@ -170,7 +181,7 @@ def closer(
         if vote.error:
             _print_plain(f"{vote.voter} has no vote: {vote.error}")
     _print_plain(
-        "Votes are no independent witnesses: layers and metrics look at the same pictures, and networks were trained "
+        "Votes are not independent evidence: layers and metrics look at the same pictures, and networks were trained "
         "on the same photographs."
     )
     if any(vote.interval is None for vote in votes):
@@ -296,14 +307,12 @@ def distance(
     raw: RawOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give the distance between A and B: of groups, between the means of their classes, with its 95 % interval."""
-    from analysis.closer import bound_distance
-    from analysis.distances import distance_between_groups
+    """Give the distance between A and B: of groups, the mean over all pairs of their classes; with 95 % intervals."""
+    from analysis.closer import find_distance
 
     space, metric = _open_space(atlas, layer, metric, raw)
     groups = find_group(a), find_group(b)
-    found = distance_between_groups(space, groups[0].indices, groups[1].indices, metric=metric)
-    ends, note = bound_distance(space, *groups, metric=metric)
+    found = find_distance(space, *groups, metric=metric)
     if as_json:
         names = [[load_categories()[index].name for index in group.indices] for group in groups]
         _print_json(
@@ -311,16 +320,23 @@ def distance(
                 "a": a,
                 "b": b,
                 "classes": {a: names[0], b: names[1]},
-                "distance": found,
-                "interval": ends and list(ends),
-                "note": note,
+                "distance": found.distance,
+                "over_drawings": found.over_drawings and list(found.over_drawings),
+                "over_members": found.over_members and list(found.over_members),
                 **space.describe(),
                 "metric": metric,
             }
         )
         return
-    _print_plain(f"{found:.6g}  {a} to {b}" + (f", 95 % interval {ends[0]:.4g} to {ends[1]:.4g}" if ends else ""))
-    _print_plain(note)
+    _print_plain(f"{found.distance:.6g}  {a} to {b}")
+    what = "photographs" if space.source == PHOTOGRAPHS else "drawings"
+    for over, ends in ((f"{what} of the same classes", found.over_drawings), ("members", found.over_members)):
+        if ends:
+            _print_plain(f"95 % interval over {over}: {ends[0]:.4g} to {ends[1]:.4g}")
+    if not found.over_drawings and not found.over_members:
+        shared = set(groups[0].indices) & set(groups[1].indices)
+        why = "they share classes" if shared else f"one class a side, and one of its {what} each"
+        _print_plain(f"no interval: {why}")
     _print_plain(_describe(space, metric))
 
 

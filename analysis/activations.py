@@ -26,7 +26,7 @@ PIXELS = "pixels"
 PIXELS_SIDE = 16
 BATCH = 32
 AHEAD = 2
-GROUPS = 8  # of a class's pictures; more would need more memory, and tell little more of their spread
+GROUPS = 16  # of a class's pictures; more would need more memory, and tell little more of their spread
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 

@@ -238,7 +238,7 @@ def _precision_among(space: FeatureSpace, rows: NDArray[np.int64], labels: NDArr
 
 def take_rows(space: FeatureSpace, rows: NDArray[np.int64]) -> FeatureSpace:
     """Give the space of some of the rows, in the order asked; features stay as they are."""
-    groups = None if space.groups is None else space.groups[rows]
+    groups = None if space.groups is None else space.groups.take(rows)
     return replace(space, vectors=space.vectors[rows], index=space.index[rows], groups=groups)
 
 

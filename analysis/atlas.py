@@ -5,8 +5,11 @@
 ``pictures/KIND/...webp``   the pictures; see `picture_name` and `addition_name`
 ``pictures.parquet``        one row a picture
 ``features.safetensors``    per layer: the classes' mean, and their spread where a class has several
-                            pictures; in the default layer also the means of groups of each class's
-                            pictures; per other kind: its pictures' vectors in the default layer
+                            pictures; in one layer also the means of groups of each class's pictures;
+                            per other kind: its pictures' vectors in the pictures' default layer
+``sketches/``               an atlas of features only, of many quick drawings a class: the layers
+                            `analysis.kin` makes of them are layers of this atlas, too
+``companions.safetensors``  what the first group of drawings left; see `analysis.companions`
 ``projections.parquet``     one row a class, layer and method: where it lies on the map
 ``vectors/LAYER-...``       of photographs, where they are asked for: every picture's vector; see
                             `analysis.vectors`
@@ -37,7 +40,7 @@ from safetensors.numpy import save
 from analysis.categories import load_categories
 from analysis.files import find_shipped_atlas, list_shipped_atlases, write_whole
 from analysis.projection import DIMENSIONS
-from analysis.space import FeatureSpace
+from analysis.space import Block, FeatureSpace, Groups
 from inputgen.errors import UserError
 from inputgen.recipe import Recipe
 
@@ -46,12 +49,16 @@ if TYPE_CHECKING:
 
     from analysis.vectors import Vectors
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "atlas.json"
 FEATURES = "features.safetensors"
 PICTURES = "pictures.parquet"
 PROJECTIONS = "projections.parquet"
 SKIPPED = "skipped.csv"
+SKETCHES = "sketches"
+LOGITS = "logits"
+CLASSIFIER, KIN = MADE_OF_SKETCHES = ("classifier", "kin")
+LEVELS = 255  # that a feature of a single picture is told by
 QUALITY = ("pictures", "recognised", "chosen", "reported", "chance")
 ROUNDING = 0.01  # of a feature's spread
 DRAWN = "drawn"
@@ -87,6 +94,13 @@ class Manifest:
         Every measured layer, from the input to the output, with its number of features.
     default_layer, default_metric : str
         What is used where a question names none.
+    picture_layer, picture_metric : str
+        The same for what is asked of the pictures themselves: opposites, sums, photographs that are placed. Empty where
+        the defaults serve.
+    sketches : int
+        How many quick drawings a class the folder ``sketches`` was made of; 0 where there is none.
+    blocks : dict of str to list of dict
+        Of layers that are several side by side: the `analysis.space.Block` of each, as plain values.
     quality : dict
         How the defaults were chosen and how good they are, and how many pictures are recognised.
     precision : str
@@ -132,6 +146,15 @@ class Manifest:
     features_only: bool = field(default_factory=bool)
     skipped_count: int = field(default_factory=int)
     vectors: dict[str, int] = field(default_factory=dict)
+    picture_layer: str = field(default_factory=str)
+    picture_metric: str = field(default_factory=str)
+    sketches: int = field(default_factory=int)
+    blocks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def of_pictures(self) -> tuple[str, str]:
+        """The layer and metric for what is asked of the pictures themselves."""
+        return self.picture_layer or self.default_layer, self.picture_metric or self.default_metric
 
     @property
     def recipe_name(self) -> str:
@@ -197,12 +220,14 @@ class Atlas:
         layer = self.manifest.default_layer if layer is None else layer
         if layer not in self.manifest.layers:
             raise UserError(f"unknown layer {layer!r}; this atlas has: {', '.join(self.manifest.layers)}")
-        vectors = self._read(f"{layer}.mean").astype(np.float32)
+        if self.manifest.sketches and layer in MADE_OF_SKETCHES:
+            return self.sketches.space(layer, standardised=standardised)
+        blocks = tuple(Block(**block) for block in self.manifest.blocks.get(layer, ()))
+        vectors, groups = self._join_kin() if layer == KIN else self._read_layer(layer)
         if vectors.shape != (len(self.manifest.classes), self.manifest.layers[layer]):
             raise self._damage(FEATURES, f"layer {layer} has shape {vectors.shape}")
         if not np.isfinite(vectors).all():
             raise self._damage(FEATURES, f"layer {layer} holds values that are not finite")
-        groups = self._read_groups(layer, vectors)
         space = FeatureSpace(
             vectors=vectors,
             index=np.array(self.manifest.classes),
@@ -212,8 +237,14 @@ class Atlas:
             source=self.manifest.source,
             recipe=self.manifest.recipe_name,
             groups=groups,
+            blocks=blocks,
         )
         return space.standardise() if standardised else space
+
+    @cached_property
+    def sketches(self) -> Atlas:
+        """The atlas of many quick drawings a class that lies within this one."""
+        return load_atlas(self.folder / SKETCHES)
 
     def counts(self) -> NDArray[np.int64]:
         """Give the number of pictures behind each class, in the order of the manifest's classes."""
@@ -310,7 +341,7 @@ class Atlas:
         return rows
 
     def vectors_of(self, kind: str, *, standardised: bool = True) -> NDArray[np.float32]:
-        """Read where the opposites' or the additions' pictures lie in the space of the default layer.
+        """Read where the opposites' or the additions' pictures lie in the space of the pictures' default layer.
 
         Parameters
         ----------
@@ -329,11 +360,11 @@ class Atlas:
         UserError
             Where the atlas has no pictures of the kind, or their features are damaged.
         """
-        count, layer = len(self.pictures_of(kind)), self.manifest.default_layer
+        count, (layer, _) = len(self.pictures_of(kind)), self.manifest.of_pictures
         vectors = self._read(f"{kind}/{layer}").astype(np.float32)
         if vectors.shape != (count, self.manifest.layers[layer]) or not np.isfinite(vectors).all():
             raise self._damage(FEATURES, f"{kind}/{layer} does not hold {count} vectors of finite numbers")
-        return self.space(standardised=False).scale(vectors) if standardised else vectors
+        return self.space(layer, standardised=False).scale(vectors) if standardised else vectors
 
     def vectors(self, layer: str, *, standardised: bool = True) -> Iterator[Vectors]:
         """Read every photograph's vector in one layer, some thousand at a time, in the order of their numbers.
@@ -384,15 +415,30 @@ class Atlas:
 
         return show_atlas(self)
 
-    def _read_groups(self, layer: str, vectors: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """Read the means of groups of the classes' pictures; None where none are stored."""
-        name = f"{layer}.groups"
+    def _read_layer(self, layer: str) -> tuple[NDArray[np.float32], Groups | None]:
+        """Read a layer's (classes, features) means, and groups of the classes' pictures where they are stored."""
+        vectors, name = self._read(f"{layer}.mean").astype(np.float32), f"{layer}.groups"
         if name not in self._names:
-            return None
-        groups = self._read(name).astype(np.float32)
-        if groups.ndim != 3 or groups[:, :1].squeeze(1).shape != vectors.shape or not np.isfinite(groups).all():
-            raise self._damage(FEATURES, f"{name} of shape {groups.shape} does not hold groups of finite numbers")
-        return groups
+            return vectors, None
+        groups = Groups(self._read(name), self._read(f"{name}.low"), self._read(f"{name}.step"))
+        if groups.values.ndim != 3 or groups.values[:, :1].squeeze(1).shape != vectors.shape:
+            raise self._damage(FEATURES, f"{name} has shape {groups.values.shape}")
+        if not np.isfinite(groups.low).all() or not np.isfinite(groups.step).all():
+            raise self._damage(FEATURES, f"{name} holds values that are not finite")
+        return vectors, groups
+
+    def _join_kin(self) -> tuple[NDArray[np.float32], Groups | None]:
+        """Put the blocks of `analysis.kin` side by side."""
+        from analysis.kin import mix_rows
+
+        vectors, groups = self._read_layer(LOGITS)
+        neighbours, shares = self._read(f"{KIN}.neighbours"), self._read(f"{KIN}.shares")
+        if groups is not None:
+            groups = replace(groups, neighbours=neighbours, shares=shares)
+        joined = [mix_rows(vectors, neighbours, shares)]
+        if CLASSIFIER in self.manifest.layers:
+            joined.append(self._read(f"{CLASSIFIER}.mean").astype(np.float32))
+        return np.concatenate(joined, axis=1), groups
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -521,8 +567,9 @@ def _check_manifest(manifest: Manifest) -> None:
     if manifest.recipe is not None:
         Recipe.from_dict(manifest.recipe)  # its UserError is a ValueError as well
     if manifest.finished:
-        if manifest.default_layer not in manifest.layers:
-            raise ValueError(f"the default layer {manifest.default_layer!r} is not among the layers")
+        for layer in (manifest.default_layer, manifest.of_pictures[0]):
+            if layer not in manifest.layers:
+                raise ValueError(f"the default layer {layer!r} is not among the layers")
         if not all(isinstance(manifest.quality.get(name), int | float) for name in QUALITY):
             raise ValueError(f"quality has the numbers {', '.join(QUALITY)}")
 
@@ -574,6 +621,17 @@ def save_features(folder: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     with write_whole(folder / FEATURES) as path:
         # Not save_file: its errors do not tell a full disk from a bug.
         path.write_bytes(save({name: pack_floats(values) for name, values in tensors.items()}))
+
+
+def pack_groups(name: str, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Give (classes, groups, features) means in a byte each, with what turns them back; see `Groups`.
+
+    The error is at most half a 255th of a feature's range: far less than its spread over the drawings of one class.
+    """
+    low = values.min(axis=(0, 1)).astype(np.float32)
+    step = ((values.max(axis=(0, 1)) - low) / LEVELS).astype(np.float32)
+    levels = np.rint((values - low) / np.where(step > 0, step, 1)).clip(0, LEVELS).astype(np.uint8)
+    return {name: levels, f"{name}.low": low, f"{name}.step": step}
 
 
 def pack_floats(values: NDArray[Any]) -> NDArray[Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import random
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +31,14 @@ from analysis.atlas import (
     AXES,
     CLASS,
     DRAWN,
+    KIN,
     KINDS,
+    MADE_OF_SKETCHES,
     MERGED,
     OPPOSITE,
     PICTURES,
     PROJECTIONS,
+    SKETCHES,
     WAYS,
     Atlas,
     Manifest,
@@ -41,6 +46,7 @@ from analysis.atlas import (
     is_judged,
     load_atlas,
     pack_floats,
+    pack_groups,
     picture_name,
     read_manifest,
     save_features,
@@ -48,7 +54,9 @@ from analysis.atlas import (
     save_table,
 )
 from analysis.categories import load_categories
-from analysis.files import UNFINISHED, remove_unfinished, write_whole
+from analysis.companions import find_companions, save_companions
+from analysis.files import LOCK, UNFINISHED, lock_folder, remove_unfinished, write_whole
+from analysis.kin import METRIC, make_kin
 from analysis.photographs import read_drawing
 from analysis.projection import METHODS, project_layers
 from analysis.space import FeatureSpace
@@ -57,7 +65,8 @@ from inputgen.canvas import make_stream
 from inputgen.errors import UserError
 from inputgen.network import Network
 from inputgen.objective import LOGITS, Objective, join
-from inputgen.recipe import Recipe
+from inputgen.prior import Companions, Recorder
+from inputgen.recipe import SKETCH, Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +95,7 @@ def build_atlas(
     kinds: Sequence[str] = (),
     batch: int | None = 1,
     features_only: Sequence[str] = (),
+    sketches: int = 0,
     on_progress: Progress,
 ) -> Atlas:
     """Draw what the atlas is to hold and measure the drawings; go on where an earlier run was stopped.
@@ -112,7 +122,11 @@ def build_atlas(
         See `draw_pictures`.
     features_only : sequence of str
         Layers: of these the classes' mean features are kept, of the others nothing, and no pictures. None keeps
-        everything.
+        everything. Where the logits are among them, and there are several seeds, what `analysis.kin` makes of them is
+        kept, too.
+    sketches : int
+        How many quick drawings of every class are made, measured and thrown away, for the space that questions are
+        asked in by default; see `analysis.kin`. An atlas that was begun keeps its own number.
     on_progress : callable
         See `Progress`.
 
@@ -120,7 +134,7 @@ def build_atlas(
     ------
     UserError
         Where the folder holds something else: another network, other weights, recipe, classes or seeds; for an
-        unknown kind or layer.
+        unknown kind or layer; where another process writes into the folder.
     OSError
         Where it cannot be written.
     """
@@ -137,24 +151,41 @@ def build_atlas(
             raise UserError(f"{network.name} has no layer {layer!r}; it has: {', '.join(known)}")
     if features_only and set(kinds) - {CLASS}:
         raise UserError("an atlas of features only holds classes; leave out --kinds or --features-only")
-    begun = check_folder(folder, manifest, ("source", "network", "weights", "recipe", "classes", "seeds"))
-    if begun and begun.features_only:
-        if set(kinds) - {CLASS}:
-            raise UserError(f"{folder} keeps features only; build opposites and additions into another folder")
-        return _drop_pictures(folder)
-    held = {CLASS, *kinds, *(begun.kinds if begun else ())}
-    manifest = replace(
-        manifest, kinds=[kind for kind in KINDS if kind in held], additions=begun.additions if begun else []
-    )
-    save_manifest(folder, manifest)
-    remove_unfinished(folder)
-    draw_pictures(folder, network, recipe, manifest, batch=batch, on_progress=on_progress)
-    if ADDITION in manifest.kinds and not manifest.additions:
-        manifest = _choose_additions(folder, network, manifest, on_progress=on_progress)
+    if features_only and sketches:
+        raise UserError("an atlas of features only has no sketches beside it; leave out --sketches or --features-only")
+    with lock_folder(folder):
+        begun = check_folder(folder, manifest, ("source", "network", "weights", "recipe", "classes", "seeds"))
+        if begun and begun.features_only:
+            if set(kinds) - {CLASS}:
+                raise UserError(f"{folder} keeps features only; build opposites and additions into another folder")
+            return _drop_pictures(folder)
+        held = {CLASS, *kinds, *(begun.kinds if begun else ())}
+        manifest = replace(
+            manifest,
+            kinds=[kind for kind in KINDS if kind in held],
+            additions=begun.additions if begun else [],
+            sketches=begun.sketches if begun and begun.sketches else sketches,
+        )
         save_manifest(folder, manifest)
+        remove_unfinished(folder)
         draw_pictures(folder, network, recipe, manifest, batch=batch, on_progress=on_progress)
-    atlas = measure_atlas(folder, network, on_progress=on_progress)
-    return _keep_features(atlas, features_only) if features_only else atlas
+        if manifest.sketches:
+            build_atlas(
+                folder / SKETCHES,
+                network,
+                SKETCH.fit(network.input_size),
+                classes=classes,
+                seeds=range(manifest.sketches),
+                batch=batch,
+                features_only=[LOGITS],
+                on_progress=lambda what, done, total: on_progress(f"sketches: {what}", done, total),
+            )
+        if ADDITION in manifest.kinds and not manifest.additions:
+            manifest = _choose_additions(folder, network, manifest, on_progress=on_progress)
+            save_manifest(folder, manifest)
+            draw_pictures(folder, network, recipe, manifest, batch=batch, on_progress=on_progress)
+        measure_atlas(folder, network, features_only=features_only, on_progress=on_progress)
+        return _drop_pictures(folder) if features_only else load_atlas(folder)
 
 
 @dataclass(frozen=True)
@@ -225,6 +256,33 @@ def list_drawings(manifest: Manifest) -> list[Drawing]:
     return drawings
 
 
+def group_drawings(drawings: Sequence[Drawing], size: int) -> list[list[Drawing]]:
+    """Deal drawings out to the groups that are climbed together, whatever of them is drawn already.
+
+    Drawings of one kind, seed and way make as many groups as they need, of nearly equal size. Each has one of every
+    run of neighbours, which are relatives where they come by class index, so that a group is spread over the whole
+    vocabulary. The seed decides which.
+
+    Parameters
+    ----------
+    drawings : sequence of Drawing
+        All that the atlas is to hold; see `list_drawings`.
+    size : int
+        The most that a group has.
+    """
+    groups = []
+    for (kind, seed, way), those in groupby(drawings, lambda drawing: (drawing.kind, drawing.seed, drawing.way)):
+        run = list(those)
+        dealt: list[list[Drawing]] = [[] for _ in range(-(-len(run) // size))]
+        chance = random.Random(f"{kind} {seed} {way}")
+        for start in range(0, len(run), len(dealt)):
+            neighbours = run[start : start + len(dealt)]
+            for number, drawing in zip(chance.sample(range(len(dealt)), len(neighbours)), neighbours, strict=True):
+                dealt[number].append(drawing)
+        groups += dealt
+    return groups
+
+
 def draw_pictures(
     folder: Path,
     network: Network,
@@ -240,6 +298,9 @@ def draw_pictures(
     only the same batch gives the same pictures to the bit; so those of several groups that are climbed at
     once may differ by floating-point noise from those of one.
 
+    Where the recipe's prior is over the group, the first group of classes leaves its companions in the atlas, and a
+    group of fewer than half the recipe's number is drawn among companions; see `analysis.companions`.
+
     Parameters
     ----------
     folder : pathlib.Path
@@ -247,38 +308,54 @@ def draw_pictures(
     network : Network
         Draws.
     recipe : Recipe
-        How; its `group` is the size of a group.
+        How; its `group` is the most that a group has.
     manifest : Manifest
-        Which pictures; see `list_drawings`.
+        Which pictures; see `list_drawings` and `group_drawings`.
     batch : int or None
         How many groups are climbed at once, whatever the number of pictures; None for what `find_batch` finds.
     on_progress : callable
         See `Progress`.
     """
-    drawings = list_drawings(manifest)
-    groups = []
-    for kind in KINDS:
-        those = [drawing for drawing in drawings if drawing.kind == kind]
-        groups += [those[start : start + recipe.group] for start in range(0, len(those), recipe.group)]
+    groups = group_drawings(list_drawings(manifest), recipe.group)
     missing = [group for group in groups if not all((folder / drawing.path).is_file() for drawing in group)]
-    done = len(drawings) - sum(map(len, missing))
-    on_progress("drawing", done, len(drawings))
+    total = sum(map(len, groups))
+    done = total - sum(map(len, missing))
+    on_progress("drawing", done, total)
     if not missing:
         return
     _forget_judges(folder)
-    if batch is None:
-        batch = find_batch(network, recipe, missing[0])
-    for start in range(0, len(missing), batch):
-        together = [drawing for group in missing[start : start + batch] for drawing in group]
-        for drawing, picture in zip(together, _draw(network, recipe, together), strict=True):
+    whole = [group for group in missing if 2 * len(group) >= recipe.group or not recipe.mingles]
+    if batch is None and whole:
+        batch = find_batch(network, recipe, whole[0])
+    batches = [whole[start : start + (batch or 1)] for start in range(0, len(whole), batch or 1)]
+    few = [group for group in missing if group not in whole]
+    for number, together in enumerate([*batches, *([group] for group in few)]):
+        drawings = [drawing for group in together for drawing in group]
+        companions, record = None, None
+        if number >= len(batches):
+            companions = find_companions(network, recipe, folder=folder, on_progress=on_progress)
+        elif recipe.mingles and groups[0] in together:
+            record = Recorder()
+        pictures = _draw(network, recipe, drawings, [len(group) for group in together], companions, record)
+        if record:
+            save_companions(folder, network, recipe, record.finish())
+        for drawing, picture in zip(drawings, pictures, strict=True):
             save_picture(folder / drawing.path, picture)
-        done += len(together)
-        on_progress("drawing", done, len(drawings))
+        done += len(drawings)
+        on_progress("drawing", done, total)
 
 
-def _draw(network: Network, recipe: Recipe, drawings: Sequence[Drawing]) -> torch.Tensor:
+def _draw(
+    network: Network,
+    recipe: Recipe,
+    drawings: Sequence[Drawing],
+    groups: Sequence[int] | None = None,
+    companions: Companions | None = None,
+    record: Recorder | None = None,
+) -> torch.Tensor:
     objective = join([drawing.objective(network.class_count) for drawing in drawings])
-    return draw(network, objective, recipe, [drawing.stream() for drawing in drawings])
+    streams = [drawing.stream() for drawing in drawings]
+    return draw(network, objective, recipe, streams, groups=groups, companions=companions, record=record)
 
 
 def find_batch(network: Network, recipe: Recipe, group: Sequence[Drawing]) -> int:
@@ -324,12 +401,13 @@ def _choose_additions(folder: Path, network: Network, manifest: Manifest, *, on_
     return replace(manifest, additions=[list(pair) for pair in pairs])
 
 
-def measure_atlas(folder: Path, network: Network, *, on_progress: Progress) -> Atlas:
+def measure_atlas(folder: Path, network: Network, *, features_only: Sequence[str] = (), on_progress: Progress) -> Atlas:
     """Measure an atlas's stored pictures: features, the defaults, the table of pictures, the maps.
 
     Only the files count, so that whoever has the pictures gets the same numbers, and in float32. The classes'
     pictures make the space; those of other kinds are measured in its default layer. The judges' columns of the
-    table are kept where it lists the same files; `draw_pictures` takes them out before it draws any anew.
+    table are kept where it lists the same files; `draw_pictures` takes them out before it draws any anew. Of
+    `features_only` see `build_atlas`.
     """
     manifest = read_manifest(folder)
     if manifest is None:
@@ -342,6 +420,16 @@ def measure_atlas(folder: Path, network: Network, *, on_progress: Progress) -> A
 
     statistics, verdicts = _measure_classes(folder, network, manifest, on_progress=tell)
     tensors = statistics.as_tensors()
+    if features_only:
+        tensors = _keep_features(tensors, features_only)
+        choice, _ = choose_layer(manifest, tensors)
+        manifest = replace(manifest, features_only=True)
+        if LOGITS in features_only and len(manifest.seeds) > 1:
+            made, blocks = make_kin(network, manifest.classes, tensors[f"{LOGITS}.mean"])
+            tensors, manifest = tensors | made, replace(manifest, blocks={KIN: blocks})
+        return finish_atlas(
+            folder, manifest, tensors, choice, verdicts.recognised, [tabulate([])], on_progress=on_progress
+        )
     choice, _ = choose_layer(manifest, tensors)
     tables = [tabulate([drawing for drawing in drawings if drawing.kind == CLASS], verdicts)]
     for kind in manifest.kinds[1:]:
@@ -618,20 +706,33 @@ def finish_atlas(
     # What is rewritten now must not be taken for what a finished atlas said before.
     save_manifest(folder, replace(manifest, finished=False))
     save_table(folder, PICTURES, _keep_judges(folder, pd.concat(tables, ignore_index=True)))
-    kept = f"{choice.layer}.groups"  # of the other layers they would be many times what all else takes
-    tensors = {name: values for name, values in tensors.items() if name == kept or not name.endswith(".groups")}
+    # Of one layer; of the others they would be many times what all else takes.
+    kept = f"{LOGITS if manifest.blocks else choice.layer}.groups"
+    groups = pack_groups(kept, tensors[kept]) if kept in tensors else {}
+    tensors = {name: values for name, values in tensors.items() if not name.endswith(".groups")} | groups
     save_features(folder, tensors)
     layers = {name.removesuffix(".mean"): values.shape[1] for name, values in tensors.items() if name.endswith(".mean")}
+    if manifest.blocks:
+        layers[KIN] = sum(block["size"] for block in manifest.blocks[KIN])
+    if manifest.sketches:
+        of_sketches = load_atlas(folder / SKETCHES).manifest
+        manifest = replace(manifest, blocks=of_sketches.blocks)
+        layers |= {name: size for name, size in of_sketches.layers.items() if name in MADE_OF_SKETCHES}
     manifest = replace(manifest, layers=layers)
     atlas = Atlas(folder, manifest)
-    quality = {**asdict(choice), "recognised": recognised, "pictures": int(tensors["count"].sum())}
+    spaces = {layer: atlas.space(layer) for layer in layers}
+    default = choice
+    if KIN in layers:
+        labels = [load_categories()[index].super_group for index in manifest.classes]
+        default = choose_default([spaces[KIN]], labels, metrics=[METRIC])
+        manifest = replace(manifest, picture_layer=choice.layer, picture_metric=choice.metric)
+    quality = {**asdict(default), "recognised": recognised, "pictures": int(tensors["count"].sum())}
     for name in ("layer", "metric"):
         del quality[name]
     maps = []
-    spaces = {layer: atlas.space(layer) for layer in layers}
     on_progress("mapping", 0, len(METHODS))
     for number, method in enumerate(METHODS):
-        for layer, places in project_layers(spaces, choice.layer, metric=choice.metric, method=method).items():
+        for layer, places in project_layers(spaces, default.layer, metric=default.metric, method=method).items():
             axes = {axis: places[:, at] if at < places.shape[1] else np.float32("nan") for at, axis in enumerate(AXES)}
             maps.append(pd.DataFrame({"index": manifest.classes, "layer": layer, "method": method, **axes}))
         on_progress("mapping", number + 1, len(METHODS))
@@ -639,24 +740,15 @@ def finish_atlas(
     publish()
     save_manifest(
         folder,
-        replace(manifest, finished=True, default_layer=choice.layer, default_metric=choice.metric, quality=quality),
+        replace(manifest, finished=True, default_layer=default.layer, default_metric=default.metric, quality=quality),
     )
     return load_atlas(folder)
 
 
-def _keep_features(atlas: Atlas, layers: Sequence[str]) -> Atlas:
-    """Reduce an atlas of drawings to the classes' mean features in some layers, and in its default one."""
-    folder, manifest = atlas.folder, atlas.manifest
-    kept = {name: size for name, size in manifest.layers.items() if name in (*layers, manifest.default_layer)}
-    tensors: dict[str, NDArray[Any]] = {f"{name}.mean": atlas.space(name, standardised=False).vectors for name in kept}
-    maps, count = atlas.projections, atlas.counts()
-    # Should this be stopped half-way, the pictures are still there to be measured again.
-    save_manifest(folder, replace(manifest, finished=False))
-    save_features(folder, {**tensors, "count": count})
-    save_table(folder, PROJECTIONS, maps[maps["layer"].isin(list(kept))])
-    save_table(folder, PICTURES, atlas.pictures.iloc[:0])
-    save_manifest(folder, replace(manifest, layers=kept, features_only=True))
-    return _drop_pictures(folder)
+def _keep_features(tensors: Mapping[str, NDArray[Any]], layers: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Keep of the statistics the classes' means in some layers, and the groups of their pictures' logits."""
+    kept = {f"{layer}.mean" for layer in layers} | {f"{LOGITS}.groups" for layer in layers if layer == LOGITS}
+    return {name: values for name, values in tensors.items() if name in kept or name == "count"}
 
 
 def _drop_pictures(folder: Path) -> Atlas:
@@ -698,7 +790,7 @@ def check_folder(folder: Path, wanted: Manifest, names: Sequence[str]) -> Manife
     begun = read_manifest(folder)
     if begun is None:
         # A run that was killed at its first file left no more than that.
-        if folder.is_dir() and any(not path.name.startswith(UNFINISHED) for path in folder.iterdir()):
+        if folder.is_dir() and any(not path.name.startswith((UNFINISHED, LOCK)) for path in folder.iterdir()):
             raise UserError(f"{folder} is not empty and holds no atlas; give an empty or a new folder")
         return None
     for name in names:

@@ -312,7 +312,9 @@ def _repair(
 
 
 def distance_between_groups(space: FeatureSpace, a: Sequence[int], b: Sequence[int], *, metric: str) -> float:
-    """Measure the distance between the means of two groups' vectors.
+    """Measure the distance between two groups: the mean over all pairs of one's class and the other's.
+
+    It does not depend on how many classes the groups have. A class that both hold is no pair with itself.
 
     Parameters
     ----------
@@ -323,10 +325,17 @@ def distance_between_groups(space: FeatureSpace, a: Sequence[int], b: Sequence[i
     metric : str
         One of ``METRICS``.
 
+    Returns
+    -------
+    float
+        0 where both are the same single class.
+
     Raises
     ------
     UserError
         For an unknown metric, or classes that the space lacks.
     """
-    means = [space.vectors[space.rows(group)].mean(axis=0, keepdims=True, dtype=np.float64) for group in (a, b)]
-    return float(distances_between(means[0], means[1], metric).item())
+    rows = [space.rows(group) for group in (a, b)]
+    distances = distances_between(space.vectors[rows[0]], space.vectors[rows[1]], metric)
+    pairs = rows[0][:, None] != rows[1]
+    return float(distances[pairs].mean()) if pairs.any() else 0.0

@@ -23,6 +23,7 @@ from torch import Tensor
 from analysis.activations import PIXELS, as_pixels, as_tensor, measure_tensors
 from analysis.atlas import Atlas
 from analysis.categories import load_categories
+from analysis.companions import find_companions
 from analysis.expression import Expression, Sum, class_weights
 from analysis.files import write_whole
 from analysis.film import FILM_FORMATS, write_film
@@ -32,6 +33,7 @@ from inputgen.canvas import CANVASES, make_stream
 from inputgen.errors import UserError
 from inputgen.network import Network, average_map
 from inputgen.objective import LOGITS, Objective
+from inputgen.prior import Companions
 from inputgen.recipe import Recipe, find_default, find_recipe
 
 if TYPE_CHECKING:
@@ -191,6 +193,7 @@ def climb_expression(
     seeds: Sequence[int] = (0,),
     start: Tensor | None = None,
     atlas: Atlas | None = None,
+    companions: Companions | None = None,
 ) -> Generator[Step, None, None]:
     """Draw an expression, one picture a seed, all at once.
 
@@ -204,6 +207,9 @@ def climb_expression(
         Each of which gives a picture.
     start : torch.Tensor, optional
         (1, 3, height, width) in 0..1 to start from instead of noise; see `read_start`.
+    companions : Companions, optional
+        What a recipe whose prior is over a group draws each picture among; see `analysis.companions.find_companions`.
+        Without it the seeds are a group.
 
     Yields
     ------
@@ -231,7 +237,7 @@ def climb_expression(
 
     def steps() -> Generator[Step, None, None]:
         yield _look_at_start(network, batch, recipe, make_streams(), make_start(), find_zero(0.0))
-        for step in climb(network, batch, recipe, make_streams(), start=make_start()):
+        for step in climb(network, batch, recipe, make_streams(), start=make_start(), companions=companions):
             yield replace(step, values=step.values - find_zero(step.number / step.count))
 
     return steps()
@@ -677,7 +683,8 @@ def draw_files(
     Drawn
         What the stored pictures, read from their files, are taken for.
     """
-    steps = climb_expression(expression, network, recipe, seeds=seeds, start=start, atlas=atlas)
+    companions = find_companions(network, recipe, on_progress=on_progress)
+    steps = climb_expression(expression, network, recipe, seeds=seeds, start=start, atlas=atlas, companions=companions)
     trace = Trace(seeds)
     with ExitStack() as stack:
         stack.enter_context(closing(steps))

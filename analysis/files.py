@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from inputgen.errors import UserError
 
+LOCK = ".lock"
 UNFINISHED = ".unfinished-"
 """How the temporary name of a file begins that is not whole yet."""
 
@@ -41,6 +44,34 @@ def list_shipped_atlases() -> dict[str, Path]:
     first = find_shipped_atlas()
     others = (path for path in first.parent.iterdir() if path.is_dir() and path != first)
     return {path.name: path for path in (first, *sorted(others))}
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Keep other processes of this program out of a folder while the block writes into it; makes the folder.
+
+    The system gives the lock back when the process ends, however it does.
+
+    Raises
+    ------
+    UserError
+        Where another process holds it.
+    OSError
+        Where the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"another kinscape is writing into {folder}; wait until it is done, or give another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
 
 
 @contextmanager

@@ -49,7 +49,7 @@ class Neighbour:
 
 
 def find_nearest(space: FeatureSpace, group: Sequence[int], *, metric: str, count: int = 10) -> list[Neighbour]:
-    """Find the classes nearest to the mean of a group's vectors.
+    """Find the classes nearest to a group: by the mean distance to its members.
 
     Parameters
     ----------
@@ -75,8 +75,7 @@ def find_nearest(space: FeatureSpace, group: Sequence[int], *, metric: str, coun
     if count < 1:
         raise UserError(f"cannot give {count} neighbours; ask for 1 or more")
     rows = space.rows(group)
-    centre = space.vectors[rows].mean(axis=0, dtype=np.float64)
-    distances = distances_between(centre[None], space.vectors, metric)[0]
+    distances = distances_between(space.vectors[rows], space.vectors, metric).mean(axis=0)
     others = np.delete(np.arange(len(space.index)), rows)
     nearest = others[np.lexsort((space.index[others], distances[others]))][:count]
     return [Neighbour(int(space.index[row]), float(distances[row])) for row in nearest]

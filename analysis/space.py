@@ -20,6 +20,76 @@ LISTED = 5
 
 
 @dataclass(frozen=True, eq=False)
+class Groups:
+    """Each class's pictures in disjoint groups of nearly equal size, the mean of each: what can be resampled.
+
+    Where there are as many groups as pictures, they are single pictures. They fill the first features of a space's
+    vectors; what comes after has nothing to resample.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        (n, g, d) numbers of any format.
+    low, step : numpy.ndarray
+        (d,) float32: a feature is low + step * value.
+    neighbours, shares : numpy.ndarray or None
+        (n, k) rows, and the share of each, summing to 1: what stands for a class are its neighbours' groups in these
+        shares. None where it is the class's own alone.
+    centre, factor : numpy.ndarray or None
+        (d,) what the features are scaled by: (feature - centre) * factor. None where they are raw.
+    """
+
+    values: NDArray[Any]
+    low: NDArray[np.float32]
+    step: NDArray[np.float32]
+    neighbours: NDArray[np.int32] | None = None
+    shares: NDArray[np.float32] | None = None
+    centre: NDArray[np.float64] | None = None
+    factor: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> Groups:
+        """Take (n, g, d) features as they are."""
+        width = values.shape[2]
+        return cls(values, np.zeros(width, np.float32), np.ones(width, np.float32))
+
+    def at(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give the groups of some classes, (rows, g, d) float64, scaled."""
+        if self.neighbours is None or self.shares is None:
+            mixed = self.values[rows].astype(np.float64)
+        else:
+            near, shares = self.neighbours[rows], self.shares[rows].astype(np.float64)
+            mixed = np.einsum("rk,rkgd->rgd", shares, self.values[near].astype(np.float64), optimize=True)
+        features: NDArray[np.float64] = self.low + self.step * mixed
+        if self.centre is not None and self.factor is not None:
+            features = (features - self.centre) * self.factor
+        return features
+
+    def take(self, rows: NDArray[np.int64]) -> Groups | None:
+        """Give the groups of some classes only; None where they stand for others than themselves."""
+        return replace(self, values=self.values[rows]) if self.neighbours is None else None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Features of one origin within a space that has several side by side.
+
+    Attributes
+    ----------
+    name : str
+        Where they come from.
+    size : int
+        How many there are.
+    weight : float
+        What the whole block counts among the others, whatever its size, once its features are standardised.
+    """
+
+    name: str
+    size: int
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
 class FeatureSpace:
     """The mean feature vector of every class, in one layer of one network.
 
@@ -41,10 +111,11 @@ class FeatureSpace:
         Whether every feature has mean 0 and standard deviation 1 over the classes.
     recipe : str
         Name of the recipe of the drawings; empty for photographs.
-    groups : numpy.ndarray or None
-        (n, g, d) float32: each class's pictures in g disjoint groups of nearly equal size, the mean of each, scaled
-        as the vectors are. What a class is without some of its pictures is told by them (delete-a-group jackknife).
-        None where they are not at hand.
+    groups : Groups or None
+        The means of groups of each class's pictures, scaled as the vectors are: by them the pictures can be resampled
+        (delete-a-group jackknife). None where they are not at hand.
+    blocks : tuple of Block
+        Where features of several origins lie side by side, these in order; empty where all are of one.
     """
 
     vectors: NDArray[np.float32]
@@ -55,15 +126,21 @@ class FeatureSpace:
     source: str
     standardised: bool = False
     recipe: str = ""
-    groups: NDArray[np.float32] | None = None
+    groups: Groups | None = None
+    blocks: tuple[Block, ...] = ()
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or self.index.shape != self.vectors.shape[:1]:
             raise ValueError(
                 f"vectors {self.vectors.shape} and index {self.index.shape} do not fit; give (n, d) and (n,)"
             )
-        if self.groups is not None and (self.groups.ndim != 3 or self.groups[:, 0].shape != self.vectors.shape):
-            raise ValueError(f"groups {self.groups.shape} do not fit vectors {self.vectors.shape}; give (n, g, d)")
+        if self.groups is not None:
+            shape = self.groups.values.shape
+            if len(shape) != 3 or shape[0] != len(self.vectors) or shape[2] > self.vectors.shape[1]:
+                raise ValueError(f"groups {shape} do not fit vectors {self.vectors.shape}; give (n, g, d)")
+        if self.blocks and sum(block.size for block in self.blocks) != self.vectors.shape[1]:
+            sizes = [block.size for block in self.blocks]
+            raise ValueError(f"blocks of {sizes} features are not the {self.vectors.shape[1]} of the vectors")
 
     def standardise(self) -> FeatureSpace:
         """Give every feature mean 0 and (population) standard deviation 1 over the classes.
@@ -78,23 +155,55 @@ class FeatureSpace:
         """
         if self.standardised:
             return self
-        groups = None if self.groups is None else self.scale(self.groups)
+        groups = self.groups
+        if groups is not None:
+            width = groups.values.shape[2]
+            centre, factor = (numbers[:width] for numbers in self._scaling)
+            groups = replace(groups, centre=centre, factor=factor)
         return replace(self, vectors=self.scale(self.vectors), groups=groups, standardised=True)
 
     def scale(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scale other vectors, (..., d), by the mean and standard deviation that the features have in this space.
+
+        Where there are blocks, the features are also weighed so that every block counts as its weight says.
 
         Returns
         -------
         numpy.ndarray
             (..., d) float32: where they lie in the standardised space. A feature that is constant here is 0.
         """
+        centre, factor = self._scaling
+        scores: NDArray[np.float32] = ((vectors.astype(np.float64) - centre) * factor).astype(np.float32)
+        return scores
+
+    @cached_property
+    def _scaling(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The (d,) mean of every feature, and what its deviation is multiplied by."""
         values = self.vectors.astype(np.float64)
         # Not std == 0: the mean of equal numbers may differ from them in the last bit.
         constant = values.max(axis=0) == values.min(axis=0)
-        deviation = np.where(constant, 1.0, values.std(axis=0))
-        scores = np.where(constant, 0.0, (vectors.astype(np.float64) - values.mean(axis=0)) / deviation)
-        return scores.astype(np.float32)
+        factor = np.where(constant, 0.0, 1 / np.where(constant, 1.0, values.std(axis=0)))
+        if self.blocks:
+            total = sum(block.weight for block in self.blocks)
+            parts = [block.weight / total * values.shape[1] / block.size for block in self.blocks]
+            factor = factor * np.sqrt(np.repeat(parts, [block.size for block in self.blocks]))
+        return values.mean(axis=0), factor
+
+    def resample(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """Give what can be resampled of some classes.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            (rows, g, d) float64: for every class vectors whose mean is its own; None where there is nothing.
+        """
+        if self.groups is None:
+            return None
+        groups = self.groups.at(rows)
+        vectors = self.vectors[rows].astype(np.float64)[:, None].repeat(groups.shape[1], axis=1)
+        # Groups of unequal size, and their rounding, leave their mean a little beside the class's.
+        vectors[..., : groups.shape[2]] += groups - groups.mean(axis=1, keepdims=True)
+        return vectors
 
     def rows(self, indices: Iterable[int]) -> NDArray[np.int64]:
         """Find where classes lie in the space.

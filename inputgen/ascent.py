@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from inputgen.errors import UserError, lacks_memory
 from inputgen.memory import keep_memory
 from inputgen.network import Network
 from inputgen.objective import LOGITS, Objective
-from inputgen.prior import StatisticsPrior, crop_randomly, draw_views, penalise, see
+from inputgen.prior import Companions, Recorder, StatisticsPrior, crop_randomly, draw_views, penalise, see
 from inputgen.recipe import Octave, Range, Recipe
 from inputgen.tap import average_map
+
+logger = logging.getLogger(__name__)
 
 OPTIMISERS = {"adam": torch.optim.Adam, "descent": torch.optim.SGD}
 """Optimiser by the recipe's ``optimiser``; SGD without momentum is plain gradient descent."""
@@ -57,6 +60,9 @@ def climb(
     streams: Sequence[torch.Generator],
     *,
     start: Tensor | None = None,
+    groups: Sequence[int] | None = None,
+    companions: Companions | None = None,
+    record: Recorder | None = None,
 ) -> Iterator[Step]:
     """Draw a batch of pictures by gradient descent on the network's input.
 
@@ -72,9 +78,17 @@ def climb(
         The random stream of each picture, which alone decides its start and its views; the climb uses it up.
         New streams of the same keys, in the same batch, give the same pictures to the bit on a CPU; in another
         batch, or where the device adds in no fixed order (CUDA's gradient of `grid_sample` does), pictures
-        differ by floating-point noise.
+        differ by floating-point noise; where the prior is over a group, another group makes other pictures.
     start : torch.Tensor, optional
         (pictures, 3, height, width) in 0..1 to start from instead of noise.
+    groups : sequence of int, optional
+        How many of the pictures, in their order, are a group each; by default the recipe's number. It matters where
+        the recipe's prior is over a group.
+    companions : Companions, optional
+        What a finished group left, for a recipe whose prior is over a group: each picture is then drawn among those,
+        as though it were one more member, whatever is climbed beside it.
+    record : Recorder, optional
+        Is told how the prior pulls, step by step, to make companions of.
 
     Yields
     ------
@@ -85,66 +99,136 @@ def climb(
     ------
     UserError
         Where the climb left the finite numbers, as too large a step size makes it, the device has too little
-        memory or lacks an operation, or the network cannot be climbed by this recipe.
+        memory for a single picture or lacks an operation, or the network cannot be climbed by this recipe.
+
+    Notes
+    -----
+    Where the device has too little memory for all pictures at once, the network sees half of them at a time, and so on
+    down to one: the same pictures, but for rounding, in more time.
     """
     keep_memory()
     try:
-        yield from _climb(network, objective, recipe, streams, start)
+        prior = StatisticsPrior(network, recipe, companions, record, groups)
+        yield from _climb(network, objective, recipe, prior, streams, start)
     except NotImplementedError as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{network.device} lacks an operation ({reason}); use another --device") from None
-    except RuntimeError as error:  # torch.OutOfMemoryError is one; CPUs and MPS have none of their own
-        if not isinstance(error, torch.OutOfMemoryError) and not lacks_memory(error):
+    except RuntimeError as error:
+        if not _lacks_memory(error):
             raise
     else:
         return
     # Out here, where the failed step's tensors are no longer held by the exception.
-    raise _tell_memory(network, recipe, len(streams))
+    raise UserError(
+        f"{network.device} has too little memory for {len(streams)} pictures of {recipe.size} px, even shown to the "
+        "network one by one; give fewer --seeds or a smaller size"
+    )
+
+
+def _lacks_memory(error: RuntimeError) -> bool:
+    """Tell a lack of memory: torch.OutOfMemoryError is a RuntimeError; CPUs and MPS have none of their own."""
+    return isinstance(error, torch.OutOfMemoryError) or lacks_memory(error)
 
 
 def _climb(
-    network: Network, objective: Objective, recipe: Recipe, streams: Sequence[torch.Generator], start: Tensor | None
+    network: Network,
+    objective: Objective,
+    recipe: Recipe,
+    prior: StatisticsPrior,
+    streams: Sequence[torch.Generator],
+    start: Tensor | None,
 ) -> Iterator[Step]:
     objective = objective.move(network.device)
-    prior = StatisticsPrior(network, recipe.statistics)
-    tap = network.tap(objective.layers)
     canvas = CANVASES[recipe.canvas](recipe, streams, network.device, start)
-    number = 0
+    optimiser: torch.optim.Optimizer | None = None
+    number, batch = 0, len(streams)
     for octave in recipe.octaves:
         if canvas.side != octave.size:
             canvas.resize(octave.size)
-        optimiser = OPTIMISERS[recipe.optimiser]([canvas.values], lr=octave.step_size[0])
+            optimiser = None
+        if optimiser is None:
+            optimiser = OPTIMISERS[recipe.optimiser]([canvas.values], lr=octave.step_size[0])
         for step in range(octave.steps):
+            prior.advance(number / recipe.steps)
             number += 1
             pictures = canvas.render()
             seen = _look(pictures, recipe, octave, streams)
             inputs = network.normalise(seen) if recipe.feed == "normalised" else seen
-            with tap, prior:
-                logits = network(inputs)
-            outputs = {LOGITS: logits} | {layer: average_map(maps) for layer, maps in tap.maps.items()}
             progress = number / recipe.steps
-            losses = objective.loss(outputs, recipe, progress) + penalise(recipe, pictures, inputs, logits)
+            while True:
+                try:
+                    found = _ask(network, objective, recipe, prior, inputs.detach(), progress, batch)
+                    break
+                except RuntimeError as error:
+                    if batch == 1 or not _lacks_memory(error):
+                        raise
+                batch = -(-batch // 2)
+                logger.info("%s has too little memory; now %d pictures at a time", network.device, batch)
+            penalties = penalise(recipe, pictures, inputs)
             # A sum keeps every picture's gradient its own, whatever the batch.
-            (canvas.values.grad,) = torch.autograd.grad(losses.sum(), canvas.values)
+            ways = [(inputs * found.gradient).sum(), penalties.sum()][: 1 + penalties.requires_grad]
+            (canvas.values.grad,) = torch.autograd.grad(ways, canvas.values)
             for group in optimiser.param_groups:
                 group["lr"] = _move(octave.step_size, step, octave.steps)
             optimiser.step()
             if (deviation := _move(octave.blur, step, octave.steps)) > 0:
                 canvas.blur(deviation)
-            values = objective.value({name: found.detach() for name, found in outputs.items()}, progress)
             if number == recipe.steps and not canvas.values.isfinite().all():
                 raise UserError(
                     f"the climb left the finite numbers; give the recipe {recipe.name!r} smaller step sizes"
                 )
-            yield Step(number, recipe.steps, logits.detach(), values, canvas)
+            yield Step(number, recipe.steps, found.logits, found.values, canvas)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What a step found: (pictures, classes) logits, (pictures,) values, and the inputs' gradient."""
+
+    logits: Tensor
+    values: Tensor
+    gradient: Tensor
+
+
+def _ask(
+    network: Network,
+    objective: Objective,
+    recipe: Recipe,
+    prior: StatisticsPrior,
+    inputs: Tensor,
+    progress: float,
+    batch: int,
+) -> _Found:
+    """Show the network the inputs, at most `batch` at once.
+
+    Where the prior takes its statistics over a group that is more than a batch, the network sees all of the inputs
+    twice: first for the statistics, then for the gradient. So the batch is of no account but for rounding.
+    """
+    parts = [slice(start, start + batch) for start in range(0, len(inputs), batch)]
+    with torch.no_grad(), prior.gather() as moments:
+        if prior.mingles and len(parts) > 1:
+            for part in parts:
+                network(inputs[part])
+    found = []
+    for part in parts:
+        shown, own = inputs[part].requires_grad_(), objective.take(part)
+        with network.tap(own.layers) as tap, prior.pull(moments, part):
+            logits = network(shown)
+        outputs = {LOGITS: logits} | {layer: average_map(maps) for layer, maps in tap.maps.items()}
+        losses = own.loss(outputs, recipe, progress)
+        if recipe.l1_output:
+            losses = losses + recipe.l1_output * logits.abs().sum(1)
+        (gradient,) = torch.autograd.grad(losses.sum(), shown)
+        values = own.value({name: values.detach() for name, values in outputs.items()}, progress)
+        found.append((logits.detach(), values, gradient))
+    return _Found(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
 def _look(pictures: Tensor, recipe: Recipe, octave: Octave, streams: Sequence[torch.Generator]) -> Tensor:
     """Show the network each picture through the recipe's random crop and view."""
     if 0 < octave.crop < pictures.shape[-1]:
         pictures = crop_randomly(pictures, octave, streams)
-    if recipe.jitter or recipe.rotation or recipe.flip or recipe.scaling != (1.0, 1.0):
-        pictures = see(pictures, draw_views(recipe, streams))
+    if recipe.jitter or recipe.rotation or recipe.flip or recipe.scaling != (1.0, 1.0) or octave.shown:
+        pictures = see(pictures, draw_views(recipe, streams), octave.seen)
     return pictures
 
 
@@ -152,22 +236,6 @@ def _move(ends: Range, step: int, steps: int) -> float:
     """Give the value at `step` of `steps` on the straight way from one end towards the other."""
     first, last = ends
     return first + (last - first) * step / steps
-
-
-def _tell_memory(network: Network, recipe: Recipe, pictures: int) -> UserError:
-    """Find how many pictures one step has room for, and say so."""
-    side = max(octave.crop or octave.size for octave in recipe.octaves)
-    fitting = pictures // 2
-    while fitting:
-        try:
-            probe = torch.zeros(fitting, 3, side, side, device=network.device, requires_grad=True)
-            torch.autograd.grad(network(probe).sum(), probe)
-            break
-        except RuntimeError:  # an OutOfMemoryError is one, too
-            fitting //= 2
-    fewer = f"{fitting} fit: climb fewer together, with fewer --seeds or --set group={fitting}"
-    advice = fewer if fitting else "give a smaller size"
-    return UserError(f"{network.device} has too little memory for {pictures} pictures of {side} px at once; {advice}")
 
 
 def check_size(network: Network, recipe: Recipe) -> None:
@@ -178,7 +246,7 @@ def check_size(network: Network, recipe: Recipe) -> None:
     UserError
         Where one of them is too small for the network, or not its own and no other will do.
     """
-    for side in (*(octave.crop or octave.size for octave in recipe.octaves), recipe.size):
+    for side in (*(octave.seen for octave in recipe.octaves), recipe.size):
         if side < network.minimum_size:
             raise UserError(
                 f"{network.name} takes pictures of at least {network.minimum_size} px; this recipe shows it {side} px"
@@ -199,7 +267,11 @@ def draw(
     streams: Sequence[torch.Generator],
     *,
     start: Tensor | None = None,
+    groups: Sequence[int] | None = None,
+    companions: Companions | None = None,
+    record: Recorder | None = None,
 ) -> Tensor:
     """Climb to the end and give the (pictures, 3, side, side) pictures, 0..1, on the CPU; see `climb`."""
-    (last,) = deque(climb(network, objective, recipe, streams, start=start), maxlen=1)
+    steps = climb(network, objective, recipe, streams, start=start, groups=groups, companions=companions, record=record)
+    (last,) = deque(steps, maxlen=1)
     return last.pictures()

@@ -72,6 +72,11 @@ class Objective:
         ends = None if self.ends is None else {name: tensor.to(device) for name, tensor in self.ends.items()}
         return Objective({name: tensor.to(device) for name, tensor in self.weights.items()}, ends)
 
+    def take(self, pictures: slice) -> Objective:
+        """Give the objective of some of the pictures."""
+        ends = None if self.ends is None else {name: tensor[pictures] for name, tensor in self.ends.items()}
+        return Objective({name: tensor[pictures] for name, tensor in self.weights.items()}, ends)
+
     def value(self, outputs: Mapping[str, Tensor], progress: float = 0.0) -> Tensor:
         """Give each picture's value.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
@@ -20,6 +21,11 @@ SMALLEST_SPREAD = 0.1
 """The smallest spread that a channel's errors are measured by, in parts of its layer's mean spread: a channel
 that training has all but switched off must not outweigh the others."""
 TINY = 1e-6
+
+STRETCHES = 12
+"""In how many stretches of the climb a finished group's pull is kept."""
+HOLD = 0.3
+"""How fast a single picture is held back as it leaves what a finished group's pictures were, per spread of theirs."""
 
 IN_CACHE = 2**20
 """Values of a feature map, 4 MiB of them, that a processor's caches hold from one reading to the next."""
@@ -47,7 +53,7 @@ def draw_views(recipe: Recipe, streams: Sequence[torch.Generator]) -> Tensor:
     return torch.tensor(views)
 
 
-def see(pictures: Tensor, views: Tensor) -> Tensor:
+def see(pictures: Tensor, views: Tensor, side: int | None = None) -> Tensor:
     """Look at pictures through affine views: bilinear, mirrored beyond the edges.
 
     Parameters
@@ -56,13 +62,17 @@ def see(pictures: Tensor, views: Tensor) -> Tensor:
         (pictures, 3, side, side).
     views : torch.Tensor
         (pictures, 2, 3) as `draw_views` gives them.
+    side : int, optional
+        Side of what is seen, pixels; that of the pictures where none is given.
 
     Returns
     -------
     torch.Tensor
-        What is seen, of the same shape.
+        What is seen, (pictures, 3, side, side).
     """
-    grid = F.affine_grid(views.to(pictures.device), list(pictures.shape), align_corners=False)
+    count, channels, height, width = pictures.shape
+    size = [count, channels, side or height, side or width]
+    grid = F.affine_grid(views.to(pictures.device), size, align_corners=False)
     return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
 
 
@@ -76,59 +86,164 @@ def crop_randomly(pictures: Tensor, octave: Octave, streams: Sequence[torch.Gene
     return torch.stack(cuts)
 
 
-def penalise(recipe: Recipe, pictures: Tensor, inputs: Tensor, logits: Tensor) -> Tensor:
-    """Give each picture's penalties, weighted as the recipe says.
+def penalise(recipe: Recipe, pictures: Tensor, inputs: Tensor) -> Tensor:
+    """Give each picture's penalties on what it is, weighted as the recipe says.
 
     Parameters
     ----------
     recipe : Recipe
-        Gives the weights: ``variation``, ``l1_input``, ``l1_output``.
+        Gives the weights: ``variation``, ``roughness``, ``glare``, ``l1_input``.
     pictures : torch.Tensor
-        (pictures, 3, side, side) as rendered; its total variation is the mean absolute difference of
-        neighbouring pixels.
+        (pictures, 3, side, side) as rendered, 0..1. The total variation is the mean absolute difference of
+        neighbouring pixels, the roughness the mean of its square, the glare the mean of ``(2 x - 1) ** 6``: 1 at black
+        and white, under 0.02 in the middle half.
     inputs : torch.Tensor
-        (pictures, 3, side, side) that the network was fed with; its L1 norm is the sum of absolute values.
-    logits : torch.Tensor
-        (pictures, classes); likewise.
+        (pictures, 3, side, side) that the network is fed with; its L1 norm is the sum of absolute values.
 
     Returns
     -------
     torch.Tensor
         (pictures,).
     """
-    total = logits.new_zeros(len(logits))
-    if recipe.variation:
-        down, right = pictures.diff(dim=2).abs().mean((1, 2, 3)), pictures.diff(dim=3).abs().mean((1, 2, 3))
-        total = total + recipe.variation * (down + right)
+    total = pictures.new_zeros(len(pictures))
+    if recipe.variation or recipe.roughness:
+        down, right = pictures.diff(dim=2), pictures.diff(dim=3)
+        for weight, measure in ((recipe.variation, torch.abs), (recipe.roughness, torch.square)):
+            if weight:
+                total = total + weight * (measure(down).mean((1, 2, 3)) + measure(right).mean((1, 2, 3)))
+    if recipe.glare:
+        square = (2 * pictures - 1).square()
+        total = total + recipe.glare * (square * square * square).mean((1, 2, 3))  # far faster than a sixth power
     if recipe.l1_input:
         total = total + recipe.l1_input * inputs.abs().sum((1, 2, 3))
-    if recipe.l1_output:
-        total = total + recipe.l1_output * logits.abs().sum(1)
     return total
+
+
+@dataclass(frozen=True, eq=False)
+class Companions:
+    """What a finished group leaves, for a single picture to be drawn among: how it pulled, and how its pictures varied.
+
+    While a group is climbed, the prior pulls at a feature map's mean now this way, now that; what stays on average is
+    the force that holds the group's statistics in place. A picture that is drawn later feels that same force, and
+    another that grows as its own mean leaves what the group's pictures had at that stage of the climb, in units of
+    their spread; likewise for its map's standard deviation. So it is held like one more member, whatever else is drawn.
+
+    Attributes
+    ----------
+    tables : mapping of str to torch.Tensor
+        By folded convolution (6, stretches, channels) float32: over each of equal stretches of the climb, from its
+        beginning to its end, the average of the sign by which the prior pulled at the mean and at the deviation, -1..1;
+        the average mean and deviation of the pictures' own maps; and the spread of both over the pictures.
+    """
+
+    tables: Mapping[str, Tensor]
+
+    def __post_init__(self) -> None:
+        shapes = {name: tuple(table.shape) for name, table in self.tables.items()}
+        stretches = {shape[1:2] for shape in shapes.values()}
+        if len(stretches) != 1 or not all(len(shape) == 3 and shape[0] == 6 and shape[1] for shape in shapes.values()):
+            raise ValueError(f"tables of (6, stretches, channels) are wanted, of as many stretches each; got {shapes}")
+
+    def at(self, name: str, progress: float) -> Tensor:
+        """Give a convolution's (6, channels) numbers at a point of the climb, 0..1, between the stretches' middles."""
+        table = self.tables[name]
+        last = table.shape[1] - 1
+        place = min(max(progress * (last + 1) - 0.5, 0.0), float(last))
+        before = int(place)
+        return torch.lerp(table[:, before], table[:, min(before + 1, last)], place - before)
+
+
+class Recorder:
+    """Averages how the prior pulls while a group is climbed, to make `Companions` of.
+
+    Parameters
+    ----------
+    stretches : int
+        The climb is told in so many.
+    """
+
+    def __init__(self, stretches: int = STRETCHES) -> None:
+        self.stretches = stretches
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, Tensor] = {}
+        self._last: dict[str, tuple[float, Tensor]] = {}
+
+    def add(self, name: str, progress: float, numbers: Tensor) -> None:
+        """Take in a step: a convolution's (6, channels) numbers; see `Companions`. Told twice, a step counts once."""
+        if name in self._last and self._last[name][0] != progress:
+            self._count(name)
+        self._last[name] = progress, numbers.cpu()
+
+    def _count(self, name: str) -> None:
+        progress, numbers = self._last.pop(name)
+        sums = self._sums.setdefault(name, torch.zeros(len(numbers), self.stretches, numbers.shape[1]))
+        counts = self._counts.setdefault(name, torch.zeros(self.stretches, 1))
+        at = int(progress * self.stretches)
+        sums[:, at] += numbers
+        counts[at] += 1
+
+    def finish(self) -> Companions:
+        """Give the averages; a stretch in which there was no step has those of the one before."""
+        for name in list(self._last):
+            self._count(name)
+        tables = {}
+        for name, sums in self._sums.items():
+            counts = self._counts[name]
+            steps = [at if counts[at] else None for at in range(self.stretches)]
+            first = next(at for at in steps if at is not None)
+            filled = [last := first] + [last := at if at is not None else last for at in steps[1:]]
+            tables[name] = (sums / counts.clamp_min(1))[:, filled]
+        return Companions(tables)
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """A folded convolution: its module, and the deviation and mean that its feature maps should have."""
+
+    name: str
+    module: nn.Module
+    spread: Tensor
+    beta: Tensor
+    overwritten: bool
+
+
+Moments = dict[str, tuple[Tensor, Tensor]]
+"""By folded convolution the (pictures, channels) means of its feature maps and of their squares."""
 
 
 class StatisticsPrior:
     """Pulls the mean and spread of every feature map towards what the network saw in training.
 
     A batch norm knows what its training pictures gave: after it a channel has mean beta and standard deviation
-    ``|gamma|``. Folded into its convolution, that is what the convolution's output should have. For each picture
-    the penalty is the weight times the mean, over layers and channels, of ``|mean - beta| / |gamma| +
-    |std / |gamma| - 1|``, mean and standard deviation being of the picture's own map, so that no picture depends
-    on those that are climbed beside it. Where a feature map is climbed, the layers after it have no say.
+    ``|gamma|``. Folded into its convolution, that is what the convolution's output should have. The penalty is the
+    weight times the mean, over layers and channels, of ``|mean - beta| / |gamma| + |std / |gamma| - 1|``.
+
+    Over a picture, mean and standard deviation are of its own map, so that no picture depends on those that are
+    climbed beside it; but no photograph has the statistics of all photographs, and one that must have them is filled
+    with bits of everything. Over a group they are of the maps of all its pictures together, which leaves each of them
+    free; the penalty is then of every picture, so that a picture is pulled as strongly in either case. A picture by
+    itself can be drawn among the `companions` of a finished group. Where a feature map is climbed, the layers after it
+    have no say.
 
     The idea is that of Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR
-    2020, who take the statistics of a batch. The penalty's gradient is affine in the activations; it is added
-    on the way back and costs no graph of its own.
+    2020. The penalty's gradient is affine in the activations; it is added on the way back and costs no graph.
 
-    >>> with StatisticsPrior(network, 100.0):
+    >>> prior = StatisticsPrior(network, recipe)
+    >>> with prior.pull():
     ...     logits = network(inputs)  # a loss of these also pulls at the statistics
 
     Parameters
     ----------
     network : Network
-        A network with folded batch norms, unless the weight is 0.
-    weight : float
-        Weight of the penalty; 0 does nothing at all.
+        A network with folded batch norms, unless the recipe's weight is 0.
+    recipe : Recipe
+        Gives ``statistics``, ``over`` and ``group``; a weight of 0 does nothing at all.
+    companions : Companions, optional
+        Of a finished group of the same network and recipe.
+    record : Recorder, optional
+        Is told how the prior pulls.
+    groups : sequence of int, optional
+        How many of the pictures, in their order, are a group each; by default the recipe's number.
 
     Raises
     ------
@@ -136,84 +251,174 @@ class StatisticsPrior:
         Where the network has no folded batch norm.
     """
 
-    def __init__(self, network: Network, weight: float) -> None:
-        if weight and not network.folds:
+    def __init__(
+        self,
+        network: Network,
+        recipe: Recipe,
+        companions: Companions | None = None,
+        record: Recorder | None = None,
+        groups: Sequence[int] | None = None,
+    ) -> None:
+        if any(recipe.statistics) and not network.folds:
             raise UserError(
                 f"{network.name} has no batch norm that is folded, whose statistics the recipe asks for; use the "
                 "recipe fourier, or --set statistics=0"
             )
+        self._weights = recipe.statistics
+        self._mingles = recipe.mingles
+        self._groups: int | list[int] = list(groups) if groups else recipe.group
+        self._companions = companions if recipe.mingles else None
+        self._record = record
+        self._progress = 0.0
         modules = dict(network.module.named_modules())
         self._places = []
-        for fold in network.folds if weight else ():
+        for fold in network.folds if any(recipe.statistics) else ():
             spread = fold.gamma.abs()
-            spread = spread.clamp_min(max(SMALLEST_SPREAD * float(spread.mean()), TINY))
-            scale = weight / (len(network.folds) * len(spread))
+            spread = spread.clamp_min(max(SMALLEST_SPREAD * float(spread.mean()), TINY)).to(network.device)
             overwritten = fold.convolution in network.overwritten
-            hook = _pull(spread.to(network.device), fold.beta.to(network.device), scale, overwritten)
-            self._places.append((modules[fold.convolution], hook))
-        self._handles: list[RemovableHandle] = []
+            place = _Place(
+                fold.convolution, modules[fold.convolution], spread, fold.beta.to(network.device), overwritten
+            )
+            self._places.append(place)
+            if self._companions:
+                table = self._companions.tables.get(place.name)
+                if table is None or table.shape[2] != len(spread):
+                    raise ValueError(
+                        f"these companions are of another network: {place.name} has {len(spread)} channels"
+                    )
 
-    def __enter__(self) -> Self:
-        for module, hook in self._places:
-            self._handles.append(module.register_forward_hook(hook))
-        return self
+    @property
+    def mingles(self) -> bool:
+        """Whether a picture is pulled by what those beside it are."""
+        return self._mingles and self._companions is None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        while self._handles:
-            self._handles.pop().remove()
+    def advance(self, progress: float) -> None:
+        """Say how far the climb has come, 0..1: the weight moves with it."""
+        self._progress = progress
 
+    @contextmanager
+    def gather(self) -> Iterator[Moments]:
+        """Measure the feature maps of what the network sees inside the block, pass by pass, and pull at nothing."""
+        parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
+        moments: Moments = {}
 
-def _pull(spread: Tensor, beta: Tensor, scale: float, overwritten: bool) -> Any:
-    def hook(_module: Any, _inputs: Any, maps: Tensor) -> Tensor:
-        pulled: Tensor = _Pull.apply(maps, spread, beta, scale)
-        return pulled.clone() if overwritten else pulled
+        def measure(place: _Place, maps: Tensor) -> None:
+            parts.setdefault(place.name, []).append(find_moments(maps))
 
-    return hook
+        with self._watch(measure):
+            yield moments
+        for name, found in parts.items():
+            means, squares = zip(*found, strict=True)
+            moments[name] = torch.cat(means), torch.cat(squares)
+
+    @contextmanager
+    def pull(self, moments: Moments | None = None, rows: slice = slice(None)) -> Iterator[None]:
+        """Have the pictures that the network sees inside the block pulled.
+
+        Parameters
+        ----------
+        moments : dict, optional
+            Those of all pictures, where what is seen is a part of them; see `gather`.
+        rows : slice
+            Which part.
+        """
+
+        def pull(place: _Place, maps: Tensor) -> Tensor:
+            own = find_moments(maps)
+            together, part = (moments[place.name], rows) if moments else (own, slice(None))
+            slope, offset = self._find_pull(place, own, together, part, maps.shape[2] * maps.shape[3])
+            pulled: Tensor = _Pull.apply(maps, slope, offset)
+            return pulled.clone() if place.overwritten else pulled
+
+        with self._watch(pull):
+            yield
+
+    def _find_pull(
+        self, place: _Place, own: tuple[Tensor, Tensor], together: tuple[Tensor, Tensor], rows: slice, positions: int
+    ) -> tuple[Tensor, Tensor]:
+        """Find slope and offset, each (pictures or 1, channels, 1, 1), of the penalty's gradient in the maps."""
+        first, last = self._weights
+        weight = first + (last - first) * self._progress
+        scale = weight / (len(self._places) * len(place.beta) * positions)
+        if self._companions:
+            mean, deviation = own[0], find_deviation(*own)
+            numbers = self._companions.at(place.name, self._progress).to(mean)
+            pull_mean, pull_deviation, usual_mean, usual_deviation, spread_mean, spread_deviation = numbers
+            pull_mean = pull_mean + HOLD * (mean - usual_mean) / spread_mean.clamp_min(TINY)
+            pull_deviation = pull_deviation + HOLD * (deviation - usual_deviation) / spread_deviation.clamp_min(TINY)
+            signs = pull_mean.clamp(-1, 1), pull_deviation.clamp(-1, 1)
+        else:
+            mean, deviation = self._share(together, rows)
+            signs = (mean - place.beta).sign(), (deviation - place.spread).sign()
+            if self._record and not rows.start:
+                self._note(place, signs, together)
+        slope = scale / place.spread * signs[1] / deviation
+        offset = scale / place.spread * signs[0] - slope * mean
+        return slope[:, :, None, None], offset[:, :, None, None]
+
+    def _share(self, moments: tuple[Tensor, Tensor], rows: slice) -> tuple[Tensor, Tensor]:
+        """Give the mean and deviation that the penalty is of, a row a picture: its own, or its group's."""
+        mean, square = moments
+        if self._mingles:
+            mean, square = (
+                torch.cat([part.mean(0, keepdim=True).expand_as(part) for part in torch.split(values, self._groups)])
+                for values in moments
+            )
+        return mean[rows], find_deviation(mean, square)[rows]
+
+    def _note(self, place: _Place, signs: tuple[Tensor, Tensor], moments: tuple[Tensor, Tensor]) -> None:
+        own = moments[0], find_deviation(*moments)
+        averages = [values.mean(0) for values in (*signs, *own)]
+        spreads = [values.std(0, correction=0) for values in own]
+        assert self._record is not None
+        self._record.add(place.name, self._progress, torch.stack([*averages, *spreads]))
+
+    @contextmanager
+    def _watch(self, look: Callable[[_Place, Tensor], Tensor | None]) -> Iterator[None]:
+        def hook(place: _Place) -> Any:
+            return lambda _module, _inputs, maps: look(place, maps)
+
+        handles: list[RemovableHandle] = []
+        try:
+            handles += [place.module.register_forward_hook(hook(place)) for place in self._places]
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
 
 class _Pull(torch.autograd.Function):
-    """Gives feature maps as they are, and adds the penalty's gradient on the way back."""
+    """Gives feature maps as they are, and adds the penalty's gradient, ``slope * maps + offset``, on the way back."""
 
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, spread: Tensor, beta: Tensor, scale: float) -> Tensor:
-        ctx.save_for_backward(maps, *find_pull(maps, spread, beta, scale))
+    def forward(ctx: Any, maps: Tensor, slope: Tensor, offset: Tensor) -> Tensor:
+        ctx.save_for_backward(maps, slope, offset)
         return maps.view_as(maps)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         maps, slope, offset = ctx.saved_tensors
-        return torch.addcmul(offset, maps, slope).add_(gradient), None, None, None
+        return torch.addcmul(offset, maps, slope).add_(gradient), None, None
 
 
-def find_pull(maps: Tensor, spread: Tensor, beta: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """Find the gradient of the penalty, ``slope * maps + offset``.
-
-    Parameters
-    ----------
-    maps : torch.Tensor
-        (pictures, channels, height, width).
-    spread, beta : torch.Tensor
-        (channels,) the standard deviation and the mean that they should have.
-    scale : float
-        Weight of one channel's errors.
+@torch.no_grad()
+def find_moments(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the mean of each picture's feature maps, (pictures, channels, height, width), and that of their squares.
 
     Returns
     -------
     tuple of torch.Tensor
-        Slope and offset, each (pictures, channels, 1, 1).
+        Each (pictures, channels).
     """
     # Rows of positions times ones: by far the fastest sum over the positions of channels-last maps. A part of the
     # pictures at a time, so that the maps come from memory once, and their squares never go there.
     rows = maps.permute(0, 2, 3, 1).flatten(1, 2)
-    count = rows.shape[1]
-    average = rows.new_full((1, count), 1 / count)
+    average = rows.new_full((1, rows.shape[1]), 1 / rows.shape[1])
     parts = torch.split(rows, max(torch.get_num_threads(), IN_CACHE // rows[0].numel()))
     moments = torch.cat([torch.cat((average @ part, average @ part.square()), dim=1) for part in parts])
-    mean, square = moments.unbind(dim=1)
-    deviation = (square - mean.square()).clamp_min(0).add(1e-6).sqrt()
-    per_position = scale / (count * spread)
-    slope = per_position * (deviation - spread).sign() / deviation
-    offset = per_position * (mean - beta).sign() - slope * mean
-    return slope[:, :, None, None], offset[:, :, None, None]
+    return moments[:, 0], moments[:, 1]
+
+
+def find_deviation(mean: Tensor, square: Tensor) -> Tensor:
+    """Find the standard deviation from the mean and the mean of the squares; its own gradient stays finite at 0."""
+    return (square - mean.square()).clamp_min(0).add(TINY).sqrt()

@@ -20,6 +20,7 @@ CHOICES = {
     "shape": ("logit", "distance", "cross-entropy"),
     "feed": ("normalised", "unit"),
     "optimiser": ("adam", "descent"),
+    "over": ("picture", "group"),
 }
 
 #: From where to where a number may be; the other fields have bounds of their own.
@@ -28,11 +29,15 @@ LIMITS = {
     "jitter": (0.0, 1.0),
     "rotation": (0.0, 180.0),
     "flip": (0.0, 1.0),
-    "statistics": (0.0, 1e6),
     "variation": (0.0, 1e6),
+    "roughness": (0.0, 1e6),
+    "glare": (0.0, 1e6),
     "l1_input": (0.0, 1e6),
     "l1_output": (0.0, 1e6),
 }
+
+HEAVIEST = 1e6
+"""The largest weight of the prior on the statistics of feature maps."""
 
 LARGEST_SIZE = 4096
 """The largest side of a canvas, pixels: beyond it a single step takes tens of gigabytes."""
@@ -45,7 +50,7 @@ class Octave:
     Attributes
     ----------
     size : int
-        Side of the canvas, pixels.
+        Side of the canvas, pixels. Where it stays the same from one octave to the next, the optimiser goes on as it is.
     steps : int
         Gradient steps.
     step_size : (float, float)
@@ -56,6 +61,9 @@ class Octave:
     blur : (float, float)
         Standard deviation of the Gaussian blur after each step, pixels, which moves as `step_size` does; 0
         blurs nothing.
+    shown : int
+        Side to which the random view is rendered for the network, pixels; 0 keeps that of the crop or the canvas. A
+        smaller one makes a coarse picture first, at less cost.
     """
 
     size: int
@@ -63,6 +71,12 @@ class Octave:
     step_size: Range
     crop: int = 0
     blur: Range = (0.0, 0.0)
+    shown: int = 0
+
+    @property
+    def seen(self) -> int:
+        """Side of what the network sees at each step, pixels."""
+        return self.shown or self.crop or self.size
 
 
 @dataclass(frozen=True)
@@ -103,12 +117,15 @@ class Recipe:
         Largest random rotation to either side, degrees.
     flip : float
         Probability that the picture is seen mirrored.
-    statistics : float
-        Weight of the prior on the statistics of the feature maps; see `inputgen.prior.StatisticsPrior`. It needs
-        a network with batch norms.
-    variation, l1_input, l1_output : float
-        Weights of the penalties on the picture's total variation and on the L1 norms of the network's input and
-        of its logits; see `inputgen.prior.penalise`.
+    statistics : (float, float)
+        Weight of the prior on the statistics of the feature maps, at the first step and the one it moves to, linearly;
+        a single number stays. See `inputgen.prior.StatisticsPrior`. It needs a network with batch norms.
+    over : {"picture", "group"}
+        What the prior takes the statistics of: every picture by itself, or all pictures of its group.
+    variation, roughness, glare, l1_input, l1_output : float
+        Weights of the penalties on the picture's total variation, on the squares of its neighbouring pixels'
+        differences, on pixels near black and white, and on the L1 norms of the network's input and of its logits; see
+        `inputgen.prior.penalise`.
     group : int
         How many pictures are climbed together: the unit in which a build is done, resumed and repeated.
     """
@@ -128,8 +145,11 @@ class Recipe:
     scaling: Range = (1.0, 1.0)
     rotation: float = 0.0
     flip: float = 0.0
-    statistics: float = 0.0
+    statistics: Range = (0.0, 0.0)
+    over: str = "picture"
     variation: float = 0.0
+    roughness: float = 0.0
+    glare: float = 0.0
     l1_input: float = 0.0
     l1_output: float = 0.0
     group: int = 16
@@ -141,6 +161,9 @@ class Recipe:
         for field, (low, high) in LIMITS.items():
             if not low <= (number := getattr(self, field)) <= high:
                 raise UserError(f"recipe {self.name!r}: {field} is {number:g}; it can be {low:g} to {high:g}")
+        if not all(0 <= weight <= HEAVIEST for weight in self.statistics):
+            first, last = self.statistics
+            raise UserError(f"recipe {self.name!r}: statistics is {first:g} to {last:g}; each can be 0 to {HEAVIEST:g}")
         for field in ("native", "group"):
             if (count := getattr(self, field)) < 1:
                 raise UserError(f"recipe {self.name!r}: {field} is {count}; it is at least 1")
@@ -149,7 +172,7 @@ class Recipe:
         if not 0 < self.scaling[0] <= self.scaling[1]:
             raise UserError(f"recipe {self.name!r}: scaling is {self.scaling}; a rising range above 0 is wanted")
         for octave in self.octaves:
-            smallest = min(octave.steps, octave.crop, *octave.step_size, *octave.blur)
+            smallest = min(octave.steps, octave.crop, octave.shown, *octave.step_size, *octave.blur)
             if octave.size > LARGEST_SIZE:
                 raise UserError(f"a picture's side is at most {LARGEST_SIZE} px; got {octave.size}")
             if smallest < 0 or octave.size < max(1, octave.crop):
@@ -169,6 +192,11 @@ class Recipe:
     def size(self) -> int:
         """Side of the finished picture, pixels."""
         return self.octaves[-1].size
+
+    @property
+    def mingles(self) -> bool:
+        """Whether a picture depends on those that are climbed beside it."""
+        return self.over == "group" and any(self.statistics)
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -197,7 +225,8 @@ class Recipe:
         return dataclasses.replace(
             self,
             octaves=tuple(
-                dataclasses.replace(octave, size=scale(octave.size), crop=scale(octave.crop)) for octave in self.octaves
+                dataclasses.replace(octave, size=scale(octave.size), crop=scale(octave.crop), shown=scale(octave.shown))
+                for octave in self.octaves
             ),
         )
 
@@ -256,6 +285,8 @@ class Recipe:
         UserError
             Where a field is unknown, missing, of another type or out of its bounds.
         """
+        if isinstance(weight := record.get("statistics"), int | float):
+            record = {**record, "statistics": (weight, weight)}
         recipe: Recipe = _read_record(cls, record)
         return recipe
 
@@ -332,20 +363,27 @@ After Olah, Mordvintsev and Schubert, "Feature Visualization", Distill 2017.
 NATURAL = dataclasses.replace(
     FOURIER,
     name="natural",
-    octaves=(Octave(size=224, steps=96, step_size=(0.2, 0.02)),),
-    statistics=80.0,
+    octaves=(
+        Octave(size=224, steps=144, step_size=(0.2, 0.08), shown=144),
+        Octave(size=224, steps=96, step_size=(0.08, 0.02)),
+    ),
+    statistics=(60.0, 400.0),
+    over="group",
+    roughness=1200.0,
+    glare=100.0,
+    group=24,
 )
-"""`FOURIER`, with feature maps that keep to the statistics of the network's training pictures.
+"""Drawn among others: feature maps that, over a group of different classes, keep to the statistics of training.
 
-After Yin et al., "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020; see
-`inputgen.prior.StatisticsPrior`.
+First the class, then the clean-up: the prior grows while the picture goes from coarse to fine. After Yin et al.,
+"Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020; see `inputgen.prior.StatisticsPrior`.
 """
 
 SKETCH = dataclasses.replace(
-    NATURAL,
+    FOURIER,
     name="sketch",
     octaves=(Octave(size=64, steps=32, step_size=(0.2, 0.02)),),
-    statistics=600.0,
+    statistics=(600.0, 600.0),
 )
 """Small and quick, under a stronger prior: not for the eye, but for the space.
 

@@ -395,8 +395,8 @@ def lay_votes(asked: Asked, votes: Sequence[Vote]) -> list[Component]:
         html.H2("Asked elsewhere"),
         html.P(
             "The same question in every layer, by every metric and of every network. Each bar is the 95 % interval of "
-            "the difference, on a scale of its own; one that crosses the middle is too close to call. Votes are no "
-            "independent witnesses: layers and metrics look at the same pictures, and networks were trained on the "
+            "the difference, on a scale of its own; one that crosses the middle is too close to call. Votes are not "
+            "independent evidence: layers and metrics look at the same pictures, and networks were trained on the "
             "same photographs." + (" Without an interval a vote is the difference's sign." if without else ""),
             className="kin-note",
         ),
@@ -467,19 +467,7 @@ def _tell_error(error: UserError) -> str:
 
 
 def _tell_certainty(asked: Asked) -> str:
-    answer = asked.answer
-    if answer.interval is None:
-        return (
-            "This is a single comparison without a measure of certainty: with one class a side, and its pictures not "
-            "told apart here, there is nothing to resample, so there is no interval."
-        )
-    low, high = answer.interval
-    holds = (
-        "The 95 % interval of the difference holds zero, so either may be the closer one"
-        if low <= 0 <= high
-        else "The 95 % interval of the difference leaves zero out"
-    )
-    return f"{holds}; it comes from resampling {answer.tell_resampled()}."
+    return " ".join(asked.answer.certainty)
 
 
 def _tell_kinship(asked: Asked) -> str:

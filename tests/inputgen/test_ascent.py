@@ -3,6 +3,7 @@
 import dataclasses
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from inputgen.ascent import Step, climb, draw
+from inputgen.ascent import Step, check_size, climb, draw
 from inputgen.canvas import make_stream
 from inputgen.errors import UserError
+from inputgen.folding import Fold
 from inputgen.network import Network
 from inputgen.objective import Objective, join
-from inputgen.recipe import FOURIER, NATURAL, OCTAVES, Octave, Recipe
+from inputgen.prior import Recorder
+from inputgen.recipe import FOURIER, OCTAVES, SKETCH, Octave, Recipe
 from tests.inputgen.conftest import MEAN, STD, make_network
 
 
@@ -285,16 +289,24 @@ def test_penalties_pull() -> None:
     network, weights = make_linear()
     picture = torch.zeros(1, 3, 8, 8)
     picture[0, 0, 3, 4] = 0.75
-    recipe = make_descent(steps=1, feed="normalised", variation=300.0, l1_input=7.0, l1_output=0.25)
+    penalties: dict[str, Any] = {
+        "variation": 300.0,
+        "roughness": 200.0,
+        "glare": 50.0,
+        "l1_input": 7.0,
+        "l1_output": 0.25,
+    }
+    recipe = make_descent(steps=1, feed="normalised", **penalties)
     (step,) = climb(network, Objective.of_classes([0], 2), recipe, make_streams(1), start=picture.clone())
     signs = step.logits[0].sign()
     # Normalised, only the one pixel that is not black is above 0.
     expected = 7 * (2 * picture[0].ceil() - 1) - weights[0] + 0.25 * (signs[0] * weights[0] + signs[1] * weights[1])
     expected /= torch.tensor(STD)[:, None, None]
     # 3 * 7 * 8 differences down and as many to the right, two of each with that pixel.
-    expected[0, 3, 4] += 300 * 4 / 168
+    expected[0, 3, 4] += (300 + 200 * 2 * 0.75) * 4 / 168
     for row, column in ((2, 4), (4, 4), (3, 3), (3, 5)):
-        expected[0, row, column] -= 300 / 168
+        expected[0, row, column] -= (300 + 200 * 2 * 0.75) / 168
+    expected += 50 * 12 / 192 * (2 * picture[0] - 1) ** 5
     torch.testing.assert_close(step.canvas.render()[0].detach(), picture[0] - 0.5 * expected, atol=1e-4, rtol=0)
 
 
@@ -334,6 +346,103 @@ def test_octaves_resize_and_blur_alone() -> None:
     for axis in (1, 2):
         expected = correlate1d(expected, np.array([side, 1, side]) / (1 + 2 * side), axis=axis, mode="mirror")
     np.testing.assert_allclose(soft, expected, atol=1e-5)
+
+
+def make_seer(network: Network) -> list[Tensor]:
+    """Keep what the network is shown."""
+    seen: list[Tensor] = []
+
+    def keep(_module: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
+        seen.append(inputs[0].detach().clone())
+
+    network.module.register_forward_hook(keep)
+    return seen
+
+
+def test_what_is_shown_has_its_side() -> None:
+    """Whole, cropped, smaller than the canvas or its crop, and larger; with random views or without."""
+    octaves = (
+        Octave(size=20, steps=1, step_size=(0.1, 0.1), shown=10),
+        Octave(size=20, steps=1, step_size=(0.1, 0.1), crop=16, shown=9),
+        Octave(size=20, steps=2, step_size=(0.1, 0.1), crop=12),
+        Octave(size=24, steps=1, step_size=(0.1, 0.1)),
+        Octave(size=24, steps=1, step_size=(0.1, 0.1), shown=30),
+    )
+    random: dict[str, Any] = {"jitter": 0.1, "scaling": (0.5, 1.0), "rotation": 10.0, "flip": 0.5}
+    for views in ({}, random):
+        network = make_smooth()
+        seen = make_seer(network)
+        pictures = draw(
+            network, Objective.of_classes([0, 1], 3), make_descent(octaves=octaves, **views), make_streams()
+        )
+        assert [tuple(inputs.shape) for inputs in seen] == [(2, 3, side, side) for side in (10, 9, 12, 12, 24, 30)]
+        assert pictures.shape == (2, 3, 24, 24)
+
+
+def test_what_is_shown_is_the_whole_picture_coarser() -> None:
+    """At half the side each pixel is the middle of four, which the gradient comes back to in equal parts."""
+    network, weights = make_linear(side=4)
+    seen = make_seer(network)
+    photograph = make_photograph(8)
+    octave = Octave(size=8, steps=1, step_size=(1.0, 1.0), shown=4)
+    recipe = make_descent(octaves=(octave,), feed="unit")
+    (step,) = climb(network, Objective.of_classes([0], 2), recipe, make_streams(1), start=photograph)
+    torch.testing.assert_close(seen[0], F.avg_pool2d(photograph, 2), atol=1e-6, rtol=0)
+    moved = step.canvas.render()[0].detach() - photograph[0]
+    expected = weights[0].repeat_interleave(2, 1).repeat_interleave(2, 2) / 4
+    torch.testing.assert_close(moved, expected, atol=1e-5, rtol=0)
+
+
+def test_check_size_tries_what_is_shown() -> None:
+    """The side that the network sees counts, and that of the finished picture."""
+    network = make_smooth()
+    seen = make_seer(network)
+    octaves = (Octave(24, 1, (0.1, 0.1), shown=8), Octave(24, 1, (0.1, 0.1), crop=16), Octave(20, 1, (0.1, 0.1)))
+    check_size(network, make_descent(octaves=octaves))
+    assert [inputs.shape[-1] for inputs in seen] == [8, 16, 20, 20]
+    demanding = dataclasses.replace(network, minimum_size=9)
+    with pytest.raises(UserError, match=r"^tiny takes pictures of at least 9 px; this recipe shows it 8 px$"):
+        check_size(demanding, make_descent(octaves=octaves))
+    check_size(demanding, make_descent(octaves=octaves[1:]))
+    tiny = make_descent(octaves=(Octave(24, 1, (0.1, 0.1), shown=4),))
+    with pytest.raises(UserError, match=r"^tiny cannot take pictures of 4 px; its own size is 8 px$"):
+        check_size(network, tiny)
+
+
+@pytest.mark.parametrize("canvas", ["pixels", "fourier"])
+def test_optimiser_goes_on_at_the_same_size(canvas: str) -> None:
+    """Two octaves, one without a step between them, draw to the bit what one of as many steps draws."""
+    network, objective = make_smooth(), Objective.of_classes([1, 2], 3)
+    drawn = []
+    for counts in ((9,), (4, 5), (4, 0, 5), (1, 1, 7)):
+        octaves = tuple(Octave(size=12, steps=count, step_size=(0.05, 0.05)) for count in counts)
+        recipe = make_descent(octaves=octaves, optimiser="adam", canvas=canvas, jitter=0.1, flip=0.5)
+        drawn.append(draw(network, objective, recipe, make_streams()))
+    assert all(torch.equal(pictures, drawn[0]) for pictures in drawn[1:])
+
+
+def test_step_size_is_the_octaves_own() -> None:
+    """Though the optimiser goes on, Adam's steps have the size that each octave gives: the gradient stays as it is."""
+    network, weights = make_linear()
+    octaves = (Octave(8, 3, (0.05, 0.05)), Octave(8, 2, (0.4, 0.2)), Octave(8, 1, (0.01, 0.01)))
+    recipe = make_descent(optimiser="adam", octaves=octaves)
+    _, changes = follow(network, Objective.of_classes([0], 2), recipe)
+    for change, size in zip(changes, (0.05, 0.05, 0.05, 0.4, 0.3, 0.01), strict=True):
+        torch.testing.assert_close(change[0], size * weights[0].sign(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("side", "renewed"), [(17, True), (9, False)])
+def test_optimiser_begins_anew_at_another_size(side: int, renewed: bool) -> None:
+    """A new Adam's first step is as large in every pixel; one that goes on remembers."""
+    network = make_smooth()
+    octaves = (Octave(size=9, steps=6, step_size=(0.2, 0.2)), Octave(size=side, steps=1, step_size=(0.1, 0.1)))
+    recipe = make_descent(octaves=octaves, optimiser="adam", shape="distance", goal=0.0)
+    steps = climb(network, Objective.of_classes([0], 3), recipe, make_streams(1))
+    *_, before, after = (step.canvas.render()[0].detach().clone() for step in steps)
+    if renewed:
+        before = torch.from_numpy(resize_bilinearly(before.double().numpy(), side)).float()
+    sizes = (after - before).abs()
+    assert torch.allclose(sizes, torch.full_like(sizes, 0.1), atol=1e-4) is renewed
 
 
 def test_draw_is_the_end_of_the_climb() -> None:
@@ -390,20 +499,25 @@ def test_photograph_is_resized_to_the_first_octave() -> None:
 
 
 class Crowded(nn.Module):
-    """A network with memory for so many pictures; beyond that it does as it is told."""
+    """A network with memory for so many pictures, which tells after its first layer; then it does as it is told."""
 
-    def __init__(self, room: int, fail: Callable[[], object]) -> None:
+    def __init__(self, room: int, fail: Callable[[], object], inner: nn.Sequential | None = None) -> None:
         super().__init__()
         self.room, self.fail = room, fail
+        self.inner = inner or nn.Sequential(nn.Identity(), nn.Flatten())
         self.seen: list[weakref.ref[Tensor]] = []
-        self.kept = 0
+        self.counts: list[int] = []
+        self.kept: list[int] = []
 
     def forward(self, inputs: Tensor) -> Tensor:
-        self.kept = sum(one() is not None for one in self.seen)
-        self.seen.append(weakref.ref(inputs))
+        self.kept.append(sum(one() is not None for one in self.seen))
+        self.counts.append(len(inputs))
+        maps = self.inner[0](inputs)
+        self.seen.append(weakref.ref(maps))
         if len(inputs) > self.room:
             self.fail()
-        return inputs.flatten(1)[:, :2]
+        outputs: Tensor = self.inner[1:](maps)
+        return outputs[:, :2]
 
 
 def lack_memory() -> None:
@@ -422,23 +536,180 @@ def refuse_crowd(module: nn.Module, count: int, recipe: Recipe) -> str:
 
 
 @pytest.mark.parametrize("fail", [lack_memory, lack_memory_on_the_processor])
-def test_too_many_pictures_for_the_memory(fail: Callable[[], object]) -> None:
-    """The error says how many fit, of the size that the network sees; where none does, that they are too large."""
-    recipe, begun = make_descent(), "cpu has too little memory for"
-    fits = "{0} fit: climb fewer together, with fewer --seeds or --set group={0}"
-    assert refuse_crowd(Crowded(3, fail), 16, recipe) == f"{begun} 16 pictures of 8 px at once; {fits.format(2)}"
-    assert refuse_crowd(Crowded(7, fail), 12, recipe) == f"{begun} 12 pictures of 8 px at once; {fits.format(6)}"
+def test_memory_for_not_even_one_picture(fail: Callable[[], object]) -> None:
+    """The error is one line, after all halves have been tried."""
+    message = (
+        "cpu has too little memory for {} pictures of {} px, even shown to the network one by one; give fewer --seeds "
+        "or a smaller size"
+    )
+    crowded = Crowded(0, fail)
     octaves = (Octave(8, 1, (0.0, 0.0)), Octave(20, 1, (0.0, 0.0), crop=12))
-    message = refuse_crowd(Crowded(0, fail), 5, make_descent(octaves=octaves))
-    assert message == f"{begun} 5 pictures of 12 px at once; give a smaller size"
-    assert refuse_crowd(Crowded(0, fail), 1, recipe) == f"{begun} 1 pictures of 8 px at once; give a smaller size"
+    assert refuse_crowd(crowded, 5, make_descent(octaves=octaves)) == message.format(5, 20)
+    assert crowded.counts == [5, 3, 2, 1]
+    assert refuse_crowd(Crowded(0, fail), 1, make_descent()) == message.format(1, 8)
 
 
-def test_memory_is_freed_before_it_is_asked_what_fits() -> None:
-    """What the step that failed still held would count as taken."""
-    crowded = Crowded(3, lack_memory)
-    refuse_crowd(crowded, 4, make_descent())
-    assert (len(crowded.seen), crowded.kept) == (2, 0)
+def make_crowded(room: int) -> tuple[Network, Crowded]:
+    """Make a crowded network of two convolutions with folded batch norms."""
+    inner = make_smooth().module
+    assert isinstance(inner, nn.Sequential)
+    crowded = Crowded(room, lack_memory, inner)
+    folds = tuple(
+        Fold(name, name, torch.linspace(0.5, 2, channels), torch.linspace(-1, 1, channels))
+        for name, channels in (("inner.0", 6), ("inner.2", 8))
+    )
+    return make_network(crowded, 2, folds=folds), crowded
+
+
+def make_grouped(over: str, **fields: Any) -> Recipe:
+    fields = {"statistics": (40.0, 10.0), "group": 3, "l1_output": 0.1, **fields}
+    return make_descent(side=12, over=over, **fields)
+
+
+@pytest.mark.parametrize("over", ["group", "picture"])
+@pytest.mark.parametrize(("room", "batches"), [(1, [1] * 5), (2, [2, 2, 1]), (4, [3, 2])])
+def test_too_many_pictures_for_the_memory(over: str, room: int, batches: list[int]) -> None:
+    """Shown some at a time they are the same pictures, with the same logits and values at every step."""
+    objective = Objective({"logits": torch.eye(2)[[0, 1, 0, 1, 0]][:, None]}, {"logits": torch.ones(5, 1, 2)})
+    recipe = make_grouped(over)
+    network, _ = make_crowded(5)
+    expected = [
+        (step.logits, step.values, step.pictures()) for step in climb(network, objective, recipe, make_streams(5))
+    ]
+    network, crowded = make_crowded(room)
+    found = [(step.logits, step.values, step.pictures()) for step in climb(network, objective, recipe, make_streams(5))]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    tried = {1: [5, 3, 2], 2: [5, 3], 4: [5]}[room]
+    if over == "picture":
+        assert crowded.counts == tried + batches * 5
+        return
+    # The statistics need a pass of their own, in which the memory may lack already.
+    assert crowded.counts == tried + batches * 2 * 5
+
+
+def test_group_matters_to_its_pictures() -> None:
+    """So the pictures that are compared above do depend on those beside them, and on what the prior is over."""
+    network, _ = make_crowded(5)
+    objective = Objective.of_classes([0, 1, 0, 1, 0], 2)
+    grouped, single = (draw(network, objective, make_grouped(over), make_streams(5)) for over in ("group", "picture"))
+    assert (grouped - single).abs().max() > 0.01
+    pair = draw(network, objective.take(slice(0, 2)), make_grouped("group"), make_streams(2))
+    assert (pair - grouped[:2]).abs().max() > 0.01
+    three = draw(network, objective.take(slice(0, 3)), make_grouped("group"), make_streams(3))
+    torch.testing.assert_close(three, grouped[:3], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("room", [5, 2, 1])
+def test_groups_of_any_sizes_climb_as_if_apart(room: int) -> None:
+    """One of two and one of three pictures, in one batch, where the recipe would make it three and two."""
+    objective = Objective.of_classes([0, 1, 0, 1, 0], 2)
+    network, _ = make_crowded(room)
+    together = draw(network, objective, make_grouped("group"), make_streams(5), groups=[2, 3])
+    network, _ = make_crowded(5)
+    for part in (slice(0, 2), slice(2, 5)):
+        apart = draw(network, objective.take(part), make_grouped("group"), make_streams(5)[part])
+        torch.testing.assert_close(together[part], apart, rtol=1e-4, atol=1e-4)
+    assert (together - draw(network, objective, make_grouped("group"), make_streams(5))).abs().max() > 0.01
+
+
+def test_feature_map_climbs_some_at_a_time() -> None:
+    """A tapped layer's values are put together as the logits are."""
+    objective = Objective({"inner.2": torch.eye(8)[:4, None], "logits": torch.eye(2)[[0, 1, 0, 1]][:, None]})
+    values = []
+    for room in (4, 1):
+        network, _ = make_crowded(room)
+        steps = climb(network, objective, make_grouped("group"), make_streams(4))
+        values.append([(step.values, step.pictures()) for step in steps])
+    torch.testing.assert_close(values[1], values[0], rtol=1e-4, atol=1e-4)
+
+
+def test_random_views_are_drawn_once() -> None:
+    """A step that is tried again is tried with the same view: the streams are where they would have been."""
+    drawn = []
+    for room in (4, 1):
+        network, _ = make_crowded(room)
+        streams = make_streams(4)
+        recipe = make_grouped("group", jitter=0.1, flip=0.5, scaling=(0.8, 1.0))
+        pictures = draw(network, Objective.of_classes([0, 1, 0, 1], 2), recipe, streams)
+        drawn.append((pictures, [torch.rand(2, generator=stream) for stream in streams]))
+    torch.testing.assert_close(drawn[1], drawn[0], rtol=1e-4, atol=1e-4)
+
+
+def test_memory_is_freed_before_it_is_asked_for_less() -> None:
+    """What the pass that failed still held would count as taken; feature maps are not kept from part to part."""
+    crowded = Crowded(3, lack_memory, nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten()))
+    draw(make_network(crowded, 2), Objective.of_classes([0] * 4, 2), make_descent(steps=2), make_streams(4))
+    assert crowded.counts == [4, 2, 2, 2, 2]
+    assert crowded.kept[1] == 0
+
+
+# Companions
+
+
+@pytest.mark.parametrize("room", [4, 1])
+def test_group_is_recorded(room: int) -> None:
+    """Step by step, the same whatever the memory: what a prior that saw the group pulled with."""
+    network, _ = make_crowded(room)
+    recorder = Recorder(2)
+    recipe = make_grouped("group", group=4)
+    draw(network, Objective.of_classes([0, 1, 0, 1], 2), recipe, make_streams(4), record=recorder)
+    tables = recorder.finish().tables
+    assert {name: tuple(table.shape) for name, table in tables.items()} == {"inner.0": (6, 2, 6), "inner.2": (6, 2, 8)}
+    network, _ = make_crowded(4)
+    noted = Recorder(2)
+    with network.tap(["inner.0", "inner.2"]) as tap:
+        steps = climb(network, Objective.of_classes([0, 1, 0, 1], 2), recipe, make_streams(4))
+        for step in steps:
+            for fold in network.folds:
+                maps = tap.maps[fold.convolution].detach()
+                mean, deviation = maps.mean((2, 3)), (maps.var((2, 3), correction=0) + 1e-6).sqrt()
+                together = maps.transpose(0, 1).flatten(1)
+                signs = (together.mean(1) - fold.beta).sign(), (together.std(1, correction=0) - fold.gamma).sign()
+                spreads = mean.std(0, correction=0), deviation.std(0, correction=0)
+                rows = torch.stack([*signs, mean.mean(0), deviation.mean(0), *spreads])
+                noted.add(fold.convolution, (step.number - 1) / step.count, rows)
+    for name, table in noted.finish().tables.items():
+        torch.testing.assert_close(tables[name], table, rtol=1e-3, atol=1e-3)
+
+
+def test_picture_among_companions_is_its_own() -> None:
+    """Alone, beside others, or in another's place; without memory for two; but not as it would be without them."""
+    network, _ = make_crowded(4)
+    recipe, objective = make_grouped("group", group=4), Objective.of_classes([0, 1, 0, 1], 2)
+    recorder = Recorder(3)
+    finished = draw(network, objective, recipe, make_streams(4), record=recorder)
+    companions = recorder.finish()
+    together = draw(network, objective, recipe, make_streams(4), companions=companions)
+    for position, stream in enumerate(make_streams(4)):
+        own = objective.take(slice(position, position + 1))
+        alone = draw(network, own, recipe, [stream], companions=companions)
+        torch.testing.assert_close(alone[0], together[position], rtol=1e-4, atol=1e-4)
+    network, crowded = make_crowded(1)
+    apart = draw(network, objective, recipe, make_streams(4), companions=companions)
+    torch.testing.assert_close(apart, together, rtol=1e-4, atol=1e-4)
+    assert crowded.counts == [4, 2] + [1] * 4 * 5, "no pass for the statistics"
+    assert (together - finished).abs().max() > 0.01
+
+
+def test_weight_of_the_prior_moves_with_the_climb() -> None:
+    """Step k of n pulls as the weight k/n of the way does, so the first with the first."""
+    network, _ = make_crowded(2)
+    octave = Octave(size=12, steps=2, step_size=(0.0, 0.0))
+    gradients = {}
+    for weights in ((0.0, 0.0), (1.0, 1.0), (4.0, 12.0)):
+        recipe = make_grouped("group", statistics=weights, octaves=(octave, octave))
+        steps = climb(network, Objective.of_classes([0, 1], 2), recipe, make_streams())
+        grads = [step.canvas.values.grad for step in steps]
+        gradients[weights] = [gradient.clone() for gradient in grads if gradient is not None]
+        assert len(gradients[weights]) == 4
+    pure = gradients[0.0, 0.0][0]
+    prior = gradients[1.0, 1.0][0] - pure
+    assert prior.norm() > 0.1 * pure.norm()
+    for gradient, weight in zip(gradients[4.0, 12.0], (4, 6, 8, 10), strict=True):
+        torch.testing.assert_close(gradient, pure + weight * prior, rtol=1e-4, atol=1e-5)
+
+
+# Other errors
 
 
 def test_other_errors_are_bugs() -> None:
@@ -493,7 +764,7 @@ def climb_classes(network: Network, recipe: Recipe, targets: list[int]) -> Step:
     return last
 
 
-@pytest.mark.parametrize("recipe", [NATURAL, FOURIER, OCTAVES], ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", [SKETCH, FOURIER, OCTAVES], ids=lambda recipe: recipe.name)
 def test_first_gradient_is_the_pictures_own(lite0: Network, recipe: Recipe) -> None:
     """Alone or among others: equal to floating-point noise."""
     targets = [130, 281, 404, 933]

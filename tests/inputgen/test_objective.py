@@ -103,6 +103,23 @@ def test_move_gives_the_same() -> None:
     assert Objective(start).move(torch.device("cpu")).ends is None
 
 
+@pytest.mark.parametrize("pictures", [slice(0, 1), slice(1, 3), slice(2, 9), slice(None)])
+def test_take_gives_some_pictures(pictures: slice) -> None:
+    """Their weights and their ends, of every layer; so the values on the way are theirs."""
+    start = weigh([[[1.0, 2, 3]], [[4, 5, 6]], [[7, 8, 9]]], stem=[[[1.0, 2]], [[3, 4]], [[5, 6]]])
+    end = weigh([[[0.0, 0, 1]], [[0, 1, 0]], [[1, 0, 0]]], stem=[[[0.0, 1]], [[1, 0]], [[1, 1]]])
+    rows = torch.tensor([0, 1, 0])
+    outputs = {name: values[rows] for name, values in OUTPUTS.items()}
+    own = {name: values[pictures] for name, values in outputs.items()}
+    moving, still = Objective(start, end), Objective(start)
+    taken = moving.take(pictures)
+    assert listed(taken.weights) == {name: rows[pictures] for name, rows in listed(start).items()}
+    assert listed(taken.ends) == {name: rows[pictures] for name, rows in listed(end).items()}
+    assert taken.value(own, 0.25).tolist() == moving.value(outputs, 0.25)[pictures].tolist()
+    assert still.take(pictures).ends is None
+    assert still.take(pictures).value(own).tolist() == still.value(outputs)[pictures].tolist()
+
+
 @pytest.mark.parametrize(
     ("weights", "ends", "message"),
     [

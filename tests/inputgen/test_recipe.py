@@ -38,8 +38,11 @@ def test_octaves_are_the_articles() -> None:
         scaling=(1.0, 1.0),
         rotation=0.0,
         flip=0.0,
-        statistics=0.0,
+        statistics=(0.0, 0.0),
+        over="picture",
         variation=0.0,
+        roughness=0.0,
+        glare=0.0,
         l1_input=0.0,
         l1_output=0.0,
         group=4,
@@ -70,6 +73,42 @@ def test_resize(size: int, expected: list[tuple[int, int]]) -> None:
     assert sizes(resized) == expected
     assert (resized.size, resized.native, resized.steps) == (size, 224, 720)
     assert FOURIER.resize(size).size == size
+
+
+def test_what_is_shown_is_scaled_as_the_canvas_is() -> None:
+    """What a recipe shows smaller stays in proportion, 0 stays 0, and nothing that is shown vanishes."""
+    octaves = (Octave(100, 1, (1.0, 1.0), shown=60), Octave(200, 1, (1.0, 1.0), crop=180), Octave(200, 1, (1.0, 1.0)))
+    recipe = dataclasses.replace(OCTAVES, octaves=octaves)
+    assert [octave.seen for octave in recipe.octaves] == [60, 180, 200]
+    for scaled in (recipe.fit(112), recipe.resize(100)):
+        assert [octave.shown for octave in scaled.octaves] == [30, 0, 0]
+        assert [octave.seen for octave in scaled.octaves] == [30, 90, 100]
+    assert [octave.shown for octave in recipe.resize(2).octaves] == [1, 0, 0]
+    assert recipe.fit(224) == recipe
+
+
+def test_seen() -> None:
+    """What is shown goes before the crop, the crop before the canvas."""
+    octave = Octave(64, 1, (1.0, 1.0), crop=48, shown=32)
+    assert octave.seen == 32
+    assert dataclasses.replace(octave, shown=0).seen == 48
+    assert dataclasses.replace(octave, shown=0, crop=0).seen == 64
+    assert dataclasses.replace(octave, shown=96).seen == 96, "it may be larger as well"
+
+
+@pytest.mark.parametrize(
+    ("over", "statistics", "mingles"),
+    [
+        ("group", (1.0, 1.0), True),
+        ("group", (0.0, 1.0), True),
+        ("group", (1.0, 0.0), True),
+        ("group", (0.0, 0.0), False),
+        ("picture", (1.0, 1.0), False),
+    ],
+)
+def test_mingles(over: str, statistics: tuple[float, float], mingles: bool) -> None:
+    """Only a prior over the group, of any weight at any time, ties pictures together."""
+    assert dataclasses.replace(FOURIER, over=over, statistics=statistics).mingles is mingles
 
 
 def test_resize_needs_a_size() -> None:
@@ -121,7 +160,7 @@ def test_plain_values() -> None:
     assert FOURIER.as_dict() == {
         "name": "fourier",
         "native": 224,
-        "octaves": [{"size": 224, "steps": 128, "step_size": [0.2, 0.02], "crop": 0, "blur": [0.0, 0.0]}],
+        "octaves": [{"size": 224, "steps": 128, "step_size": [0.2, 0.02], "crop": 0, "blur": [0.0, 0.0], "shown": 0}],
         "canvas": "fourier",
         "shape": "logit",
         "goal": 200.0,
@@ -134,8 +173,11 @@ def test_plain_values() -> None:
         "scaling": [0.5, 1.0],
         "rotation": 8.0,
         "flip": 0.5,
-        "statistics": 0.0,
+        "statistics": [0.0, 0.0],
+        "over": "picture",
         "variation": 0.0,
+        "roughness": 0.0,
+        "glare": 0.0,
         "l1_input": 0.0,
         "l1_output": 0.0,
         "group": 16,
@@ -148,6 +190,17 @@ def test_from_dict_fills_in_defaults() -> None:
     recipe = Recipe.from_dict(record)
     assert recipe == Recipe(name="old", native=224, octaves=(Octave(8, 2, (1.0, 0.5)),), goal=100.0)
     assert isinstance(recipe.goal, float)
+
+
+@pytest.mark.parametrize("weight", [80, 80.0])
+def test_a_single_weight_stays(weight: float) -> None:
+    """An older atlas's recipe has one number for the prior's weight; it is read as the same at both ends."""
+    record = FOURIER.as_dict() | {"statistics": weight}
+    assert Recipe.from_dict(record) == dataclasses.replace(FOURIER, statistics=(80.0, 80.0))
+    assert record["statistics"] == weight, "what is read stays as it is"
+    assert FOURIER.change({"statistics": "80"}).statistics == (80.0, 80.0)
+    assert FOURIER.change({"statistics": "[80, 0.5]"}).statistics == (80.0, 0.5)
+    assert FOURIER.change({"statistics": "[80, 0.5]"}).changes == {"statistics": [80.0, 0.5]}
 
 
 def test_change_every_field() -> None:
@@ -167,8 +220,11 @@ def test_change_every_field() -> None:
         "scaling": "[0.5, 2]",
         "rotation": "5",
         "flip": "0.5",
-        "statistics": "100",
+        "statistics": "[100, 20]",
+        "over": "group",
         "variation": "2.5",
+        "roughness": "20",
+        "glare": "0.5",
         "l1_input": "1e-3",
         "l1_output": "1e6",
         "group": "2",
@@ -177,6 +233,7 @@ def test_change_every_field() -> None:
         "octaves.1.step_size": "[2, 1]",
         "octaves.1.crop": "0",
         "octaves.0.blur": "[3.0, 1.0]",
+        "octaves.1.shown": "96",
     }
     assert {name.rpartition(".")[2] for name in values} == set(OCTAVES.as_dict()) - {"octaves"} | set(
         OCTAVES.as_dict()["octaves"][0]
@@ -210,6 +267,7 @@ OCTAVE_ERROR = (
         ("shape", "round", "recipe 'octaves': shape is 'round'; it can be logit, distance, cross-entropy"),
         ("feed", "hay", "recipe 'octaves': feed is 'hay'; it can be normalised, unit"),
         ("optimiser", "luck", "recipe 'octaves': optimiser is 'luck'; it can be adam, descent"),
+        ("over", "there", "recipe 'octaves': over is 'there'; it can be picture, group"),
         ("canvas", "5", "the recipe's field 'canvas' takes a word; got 5"),
         ("name", "null", "the recipe's field 'name' takes a word; got None"),
         ("group", "0", "recipe 'octaves': group is 0; it is at least 1"),
@@ -226,11 +284,17 @@ OCTAVE_ERROR = (
         ("jitter", "-0.1", "recipe 'octaves': jitter is -0.1; it can be 0 to 1"),
         ("rotation", "200", "recipe 'octaves': rotation is 200; it can be 0 to 180"),
         ("flip", "1.5", "recipe 'octaves': flip is 1.5; it can be 0 to 1"),
-        ("statistics", "-1", "recipe 'octaves': statistics is -1; it can be 0 to 1e+06"),
-        ("statistics", "1000001", "recipe 'octaves': statistics is 1e+06; it can be 0 to 1e+06"),
+        ("statistics", "-1", "recipe 'octaves': statistics is -1 to -1; each can be 0 to 1e+06"),
+        ("statistics", "[5, -1]", "recipe 'octaves': statistics is 5 to -1; each can be 0 to 1e+06"),
+        ("statistics", "[2e6, 5]", "recipe 'octaves': statistics is 2e+06 to 5; each can be 0 to 1e+06"),
+        ("statistics", "[1]", "the recipe's field 'statistics' takes two numbers, as [0.5, 1.0]; got [1]"),
+        ("statistics", "much", "the recipe's field 'statistics' takes two numbers, as [0.5, 1.0]; got 'much'"),
+        ("statistics", "NaN", "the recipe's field 'statistics' takes a finite number; got nan"),
         ("statistics", "true", "the recipe's field 'statistics' takes a finite number; got True"),
         ("variation", "-0.5", "recipe 'octaves': variation is -0.5; it can be 0 to 1e+06"),
         ("variation", "NaN", "the recipe's field 'variation' takes a finite number; got nan"),
+        ("roughness", "-1", "recipe 'octaves': roughness is -1; it can be 0 to 1e+06"),
+        ("glare", "2e6", "recipe 'octaves': glare is 2e+06; it can be 0 to 1e+06"),
         ("l1_input", "2e6", "recipe 'octaves': l1_input is 2e+06; it can be 0 to 1e+06"),
         ("l1_output", "-1e-9", "recipe 'octaves': l1_output is -1e-09; it can be 0 to 1e+06"),
         ("start", "0.7", "the recipe's field 'start' takes two numbers, as [0.5, 1.0]; got 0.7"),
@@ -242,6 +306,7 @@ OCTAVE_ERROR = (
         ("octaves.0.steps", "-1", OCTAVE_ERROR),
         ("octaves.1.crop", "491", OCTAVE_ERROR),
         ("octaves.1.crop", "-1", OCTAVE_ERROR),
+        ("octaves.1.shown", "-1", OCTAVE_ERROR),
         ("octaves.0.step_size", "[-1, 1]", OCTAVE_ERROR),
         ("octaves.0.blur", "[1, -1]", OCTAVE_ERROR),
         ("octaves.1.steps", "0", "recipe 'octaves' needs octaves, and at least 1 step in the last"),
@@ -266,7 +331,7 @@ def test_change_refuses(field: str, text: str, message: str) -> None:
         ({"octaves": [{"size": 8}]}, "an octave of a recipe needs the field 'steps'"),
         (
             {"octaves": [{"size": 8, "steps": 1, "step_size": [1, 1], "zoom": 2}]},
-            "an octave of a recipe has no field 'zoom'; it has: size, steps, step_size, crop, blur",
+            "an octave of a recipe has no field 'zoom'; it has: size, steps, step_size, crop, blur, shown",
         ),
         ({"zoom": 2, "octaves": []}, "a recipe has no field 'zoom'; it has: name, native, octaves, canvas, "),
     ],
@@ -308,11 +373,14 @@ def test_find_recipe() -> None:
 def test_find_default() -> None:
     """Only a network with folded batch norms can be asked for their statistics."""
     assert (find_default(folded=True), find_default(folded=False)) == (NATURAL, FOURIER)
-    assert NATURAL.statistics > 0
-    assert FOURIER.statistics == 0
+    assert any(NATURAL.statistics)
+    assert not any(FOURIER.statistics)
 
 
-def test_natural_is_fourier_with_statistics() -> None:
-    """Nothing else differs but the name and the number of steps."""
-    expected = FOURIER.take(NATURAL.steps).as_dict() | {"name": "natural", "statistics": NATURAL.statistics}
-    assert NATURAL.as_dict() == expected
+def test_whose_statistics_are_kept() -> None:
+    """Of natural pictures a group has them together, of sketches each by itself; the others are not asked."""
+    assert {name: recipe.over for name, recipe in RECIPES.items() if any(recipe.statistics)} == {
+        "natural": "group",
+        "sketch": "picture",
+    }
+    assert [name for name, recipe in RECIPES.items() if recipe.mingles] == ["natural"]
