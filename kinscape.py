@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NETWORK = "efficientnet_lite0"
 DEFAULT_PORT = 8050
+MOST_SEEDS = 1000
 SHOWN = 10  # of many rows
 
 app = typer.Typer(
@@ -353,7 +354,7 @@ def opposites(
 
     opened = load_atlas(atlas)
     drawn = opened.pictures_of(OPPOSITE) if OPPOSITE in opened.manifest.kinds else None
-    space, categories = opened.space(), load_categories()
+    space, categories = opened.space(opened.manifest.of_pictures[0]), load_categories()
     found = find_opposites(space, drawn)
     if name is None:
         summaries = summarise_opposites(found)
@@ -401,7 +402,8 @@ def additions(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
     from analysis.additions import find_landings, summarise_additions
 
     opened = load_atlas(atlas)
-    space, metric, names = opened.space(), opened.manifest.default_metric, [one.name for one in load_categories()]
+    layer, metric = opened.manifest.of_pictures
+    space, names = opened.space(layer), [one.name for one in load_categories()]
     pictures = opened.pictures_of(ADDITION)
     found = find_landings(space, pictures, opened.vectors_of(ADDITION), metric=metric)
     summaries = summarise_additions(found)
@@ -1046,6 +1048,12 @@ def build(
         str | None,
         typer.Option(metavar="LAYERS", help="Keep the features of these layers, commas between, and no pictures."),
     ] = None,
+    sketches: Annotated[
+        int,
+        typer.Option(
+            help="How many quick drawings of every class the space is made of that questions are asked in; 16 are good."
+        ),
+    ] = 0,
     device: DeviceOption = "auto",
 ) -> None:
     """Draw the categories and measure the drawings. Run again after a stop, it goes on.
@@ -1070,6 +1078,11 @@ def build(
         chosen = begun.classes if begun else list(range(len(load_categories())))
     if seeds is not None and seeds < 1:
         raise UserError(f"cannot draw {seeds} pictures of a class; give 1 or more --seeds")
+    for option, number in (("--seeds", seeds), ("--sketches", sketches)):
+        if number and number > MOST_SEEDS:
+            raise UserError(f"{option} takes at most {MOST_SEEDS:,}; got {number:,}")
+    if sketches < 0 or sketches == 1:
+        raise UserError(f"cannot make a space of {sketches} sketches of a class; give 2 or more --sketches")
     numbers = list(range(seeds)) if seeds else begun.seeds if begun else [0]
     loaded = load_network(network or (begun.network if begun else DEFAULT_NETWORK), weights=weights, device=device)
     if begun and begun.recipe and recipe is None:
@@ -1087,6 +1100,7 @@ def build(
             kinds=kinds.replace(" ", "").split(",") if kinds else (),
             batch=together,
             features_only=features_only.replace(" ", "").split(",") if features_only else (),
+            sketches=sketches,
             on_progress=on_progress,
         )
     _print_finished(finished)
@@ -1222,8 +1236,8 @@ def draw(
     if context.args:
         raise UserError(f'one expression is wanted; put it in quotes: "{" ".join((text, *context.args))}"')
     expression = parse_expression(text)
-    if seeds < 1:
-        raise UserError(f"cannot draw {seeds} pictures; give 1 or more --seeds")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise UserError(f"cannot draw {seeds:,} pictures; give 1 to {MOST_SEEDS:,} --seeds")
     if atlas is not None and expression.layer == LOGITS:
         raise UserError("--atlas says nothing about classes; it is for feature maps and directions in a layer")
     numbers = range(seeds)

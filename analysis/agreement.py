@@ -773,7 +773,7 @@ def measure_untrained(
     for norm in norms:
         norm.eval()
 
-    layers = [layer for layer in manifest.layers if layer != PIXELS]
+    layers = [layer for layer in manifest.picture_layers if layer != PIXELS]
     statistics = ClassStatistics(manifest.classes)
     targets = [int(target) for target in pictures["target"]]
     done = 0

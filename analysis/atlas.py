@@ -152,6 +152,11 @@ class Manifest:
     blocks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
+    def picture_layers(self) -> list[str]:
+        """The layers that the atlas's pictures, or photographs, are measured in; see `analysis.kin` for the others."""
+        return [layer for layer in self.layers if layer not in MADE_OF_SKETCHES]
+
+    @property
     def of_pictures(self) -> tuple[str, str]:
         """The layer and metric for what is asked of the pictures themselves."""
         return self.picture_layer or self.default_layer, self.picture_metric or self.default_metric

@@ -155,7 +155,7 @@ def build_atlas(
         raise UserError("an atlas of features only has no sketches beside it; leave out --sketches or --features-only")
     with lock_folder(folder):
         begun = check_folder(folder, manifest, ("source", "network", "weights", "recipe", "classes", "seeds"))
-        if begun and begun.features_only:
+        if begun and begun.features_only and begun.finished:
             if set(kinds) - {CLASS}:
                 raise UserError(f"{folder} keeps features only; build opposites and additions into another folder")
             return _drop_pictures(folder)

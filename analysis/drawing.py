@@ -21,7 +21,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from analysis.activations import PIXELS, as_pixels, as_tensor, measure_tensors
-from analysis.atlas import Atlas
+from analysis.atlas import MADE_OF_SKETCHES, Atlas
 from analysis.categories import load_categories
 from analysis.companions import find_companions
 from analysis.expression import Expression, Sum, class_weights
@@ -101,8 +101,8 @@ def _find_weigher(expression: Expression, network: Network, atlas: Atlas | None)
     """Find what turns a sum into the (features,) weights of the expression's layer."""
     if expression.layer == LOGITS:
         return class_weights
-    if expression.layer == PIXELS:
-        raise UserError("the pixels are measured in an atlas, but are no layer that can be climbed; name another")
+    if expression.layer in (PIXELS, *MADE_OF_SKETCHES):
+        raise UserError(f"an atlas has {expression.layer}, but it is no layer that can be climbed; name another")
     blank = torch.zeros(1, 3, network.input_size, network.input_size, device=network.device)
     width = measure_tensors(network, blank, [expression.layer])[expression.layer].shape[1]
     if not _is_direction(expression):

@@ -164,11 +164,11 @@ def read_ground(
         For an unknown layer or metric, or damaged features.
     """
     made = atlas.manifest
-    metric = made.default_metric if metric is None else metric
+    metric = made.of_pictures[1] if metric is None else metric
     check_metric(metric)
     standardised = made.source != DRAWN if standardised is None else standardised
-    shown = list(made.layers)[-LAYERS:] if layer is None else [layer]
-    layer = made.default_layer if layer is None else layer
+    shown = made.picture_layers[-LAYERS:] if layer is None else [layer]
+    layer = made.of_pictures[0] if layer is None else layer
     names = [*([] if layer in shown else [layer]), *shown]
     layout, unplaced = None, ""
     try:

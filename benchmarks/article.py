@@ -177,7 +177,9 @@ def write_opposites(
         f"{commuting} of these {len(rows)} commute.",
     ]
     if atlas is not None and OPPOSITE in atlas.manifest.kinds:
-        whole = summarise_opposites(find_opposites(atlas.space(), atlas.pictures_of(OPPOSITE)))
+        whole = summarise_opposites(
+            find_opposites(atlas.space(atlas.manifest.of_pictures[0]), atlas.pictures_of(OPPOSITE))
+        )
         lines.append(f"Of all {whole[0].classes} opposites of the shipped atlas {whole[0].commuting} commute.")
     return lines, first
 

@@ -48,7 +48,7 @@ def main(
     found = find_photographs(photographs)
     features, read_well = measure(network, found, [*made.layers, LOGITS])
     targets = found.targets[read_well].astype(np.int64)
-    own = opened.space().rows(targets.tolist())
+    own = opened.space(opened.manifest.of_pictures[0]).rows(targets.tolist())
 
     def tell(distances: NDArray[np.float64], rows: NDArray[np.int64]) -> str:
         places = (distances < np.take_along_axis(distances, rows[:, None], axis=1)).sum(1)

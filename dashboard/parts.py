@@ -15,7 +15,12 @@ from dashboard.figures.style import STYLES
 from dashboard.images import picture_address, picture_base
 from dashboard.page import atlas_field, write_address
 
-LAYER_NOTES = {"pixels": "no network", "logits": "the verdict"}
+LAYER_NOTES = {
+    "pixels": "no network",
+    "logits": "the verdict",
+    "classifier": "its weights, no picture",
+    "kin": "many drawings a class, and the classifier",
+}
 SHOWN_OPTIONS = 40
 ZOOMING = {
     "displaylogo": False,

@@ -104,7 +104,7 @@ def measure_way(work: Work, ends: Ends, frames: Sequence[Pixels], *, feed: str) 
     from analysis.activations import as_tensor, measure_tensors
     from analysis.placement import place_vectors, read_ground
 
-    ground = read_ground(work.atlas.atlas, work.atlas.manifest.default_layer)
+    ground = read_ground(work.atlas.atlas, work.atlas.manifest.of_pictures[0])
     network = work.network()
     layers = list(dict.fromkeys((LOGITS, ground.layer)))
     found: dict[str, list[Any]] = {layer: [] for layer in layers}

@@ -113,8 +113,9 @@ def find_sums(atlas: AtlasView) -> tuple[Sum, ...]:
     except UserError:
         return ()
     made = atlas.manifest
-    space = atlas.space(made.default_layer)
-    landings = find_landings(space, pictures, vectors, metric=made.default_metric)
+    layer, metric = made.of_pictures
+    space = atlas.space(layer)
+    landings = find_landings(space, pictures, vectors, metric=metric)
     points = _place(atlas, vectors)
     sums: dict[tuple[int, int], tuple[dict[str, Landing], dict[str, tuple[float, ...]]]] = {}
     for landing, point in zip(landings, points, strict=True):
@@ -125,7 +126,7 @@ def find_sums(atlas: AtlasView) -> tuple[Sum, ...]:
 
     def measure(a: int, b: int) -> float:
         first, second = (space.vectors[space.rows([index])] for index in (a, b))
-        return float(distances_between(first, second, made.default_metric)[0, 0])
+        return float(distances_between(first, second, metric)[0, 0])
 
     listed = {(a, b): place for place, (a, b) in enumerate(made.additions)}
     found = [Sum(a, b, ways, places, measure(a, b)) for (a, b), (ways, places) in sums.items()]
@@ -133,13 +134,13 @@ def find_sums(atlas: AtlasView) -> tuple[Sum, ...]:
 
 
 def _place(atlas: AtlasView, vectors: NDArray[np.float32]) -> list[tuple[float, ...]]:
-    """Place pictures on the map of the default layer; nowhere, where there is none."""
-    made = atlas.manifest
+    """Place pictures on the map of their default layer; nowhere, where there is none."""
+    layer, metric = atlas.manifest.of_pictures
     try:
-        layout = atlas.map(made.default_layer).positions
+        layout = atlas.map(layer).positions
     except UserError:
         return [()] * len(vectors)
-    distances = distances_between(vectors, atlas.space(made.default_layer).vectors, made.default_metric)
+    distances = distances_between(vectors, atlas.space(layer).vectors, metric)
     return [tuple(point) for point in place_points(distances, layout, neighbours=NEIGHBOURS).tolist()]
 
 
@@ -260,7 +261,7 @@ def lay_pair(view: View, atlas_key: Any, pair: Any, scheme: Any) -> Any:
     )
     told = (
         f"Along the line from {categories[one.a].name} (0) to {categories[one.b].name} (1) in layer "
-        f"{atlas.manifest.default_layer}. Places among all logits, 1 is the highest. "
+        f"{atlas.manifest.of_pictures[0]}. Places among all logits, 1 is the highest. "
     )
     stage = lay_hover_graph(
         ids.DRAW_PAIR, ids.DRAW_PAIR_HOVER, figure=figure, label="Both drawings on the map, between their parents"
@@ -654,7 +655,7 @@ def _lay_seen(view: View, atlas: AtlasView, result: Mapping[str, Any]) -> html.S
         if outcome["judges"]
         else "No other network has judged it: none is installed, or the drawing was stopped."
     )
-    metric, layer = atlas.manifest.default_metric, atlas.manifest.default_layer
+    layer, metric = atlas.manifest.of_pictures
     near = result["nearest"].get(layer, [])[:NEAREST]
     cards = [
         lay_card(view, atlas, one["index"], f"{one['distance']:.3g}")
@@ -756,7 +757,7 @@ def _draw_pair(atlas: AtlasView, one: Sum, scheme: str) -> Figure:
     if not one.points:
         return draw_message("no map of this layer", scheme=scheme)
     return draw_drawings(
-        atlas.map(atlas.manifest.default_layer).positions,
+        atlas.map(atlas.manifest.of_pictures[0]).positions,
         atlas.index,
         atlas.groups,
         [Mark(WAY_NAMES[way].lower(), point, SYMBOLS[way]) for way, point in one.points.items()],

@@ -237,7 +237,7 @@ class Plane:
 def read_plane(view: View, key: Any, layer: Any, i: Any, j: Any) -> Plane:
     """Read the fields; an unknown layer becomes the default, and maps that it lacks those that vary most."""
     atlas = take_atlas(view, key)
-    layer = choose(layer, atlas.manifest.layers, _first_layer(atlas))
+    layer = choose(layer, atlas.manifest.picture_layers, _first_layer(atlas))
     channels = take_pair(atlas, layer, i, j)
     return Plane(atlas, layer, channels, asked=channels == (i, j))
 
@@ -245,14 +245,14 @@ def read_plane(view: View, key: Any, layer: Any, i: Any, j: Any) -> Plane:
 def tell_layers(view: View, key: Any, layer: Any) -> tuple[list[dict[str, str]], int, int]:
     """Tell the layers that there are, and the highest feature map of that which was chosen."""
     atlas = take_atlas(view, key)
-    last = atlas.manifest.layers[choose(layer, atlas.manifest.layers, _first_layer(atlas))] - 1
+    last = atlas.manifest.layers[choose(layer, atlas.manifest.picture_layers, _first_layer(atlas))] - 1
     return list_layer_options(atlas), last, last
 
 
 def choose_pair(view: View, name: str, key: Any, layer: Any) -> tuple[int, int]:
     """Choose two feature maps of a layer by one of `PAIRS`."""
     atlas = take_atlas(view, key)
-    layer = choose(layer, atlas.manifest.layers, _first_layer(atlas))
+    layer = choose(layer, atlas.manifest.picture_layers, _first_layer(atlas))
     found, size = find_pairs(atlas, layer), atlas.manifest.layers[layer]
     if name in found:
         return found[name]
@@ -397,7 +397,7 @@ def _find_blanked(view: View, plane: Plane) -> tuple[FeatureSpace | None, str]:
 
 
 def _lay_controls(view: View, atlas: AtlasView, fields: Fields) -> html.Div:
-    layer = choose(fields["layer"], atlas.manifest.layers, _first_layer(atlas))
+    layer = choose(fields["layer"], atlas.manifest.picture_layers, _first_layer(atlas))
     last = atlas.manifest.layers[layer] - 1
     numbers = [
         dmc.NumberInput(
@@ -580,7 +580,7 @@ def _tell_distribution(distribution: Distribution) -> str:
 
 
 def _first_layer(atlas: AtlasView) -> str:
-    return LAYER if LAYER in atlas.manifest.layers else atlas.manifest.default_layer
+    return LAYER if LAYER in atlas.manifest.layers else atlas.manifest.of_pictures[0]
 
 
 def _find_chosen(atlas: AtlasView, named: Any) -> int | None:

@@ -167,7 +167,7 @@ def lay_ends(view: View, key: Any, a: Any, b: Any, ended: Any, scheme: Any) -> A
         ends = Ends.read(a, b)
     except UserError as error:
         return html.Div(lay_note(f"{error}."), className="kin-card")
-    layer = atlas.manifest.default_layer
+    layer, _ = atlas.manifest.of_pictures
     try:
         told = [(group.word, group.indices) for group in (ends.a, ends.b)]
         figure = draw_way(atlas.map(layer).positions, atlas.index, told, (), scheme=scheme)

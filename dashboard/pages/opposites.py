@@ -73,7 +73,7 @@ class Found:
 def find_all(atlas: AtlasView) -> Found:
     """Find all opposites of an atlas; `UserError` where it has but one class."""
     drawn = atlas.atlas.pictures_of(OPPOSITE) if OPPOSITE in atlas.manifest.kinds else None
-    opposites = find_opposites(atlas.space(atlas.manifest.default_layer), drawn)
+    opposites = find_opposites(atlas.space(atlas.manifest.of_pictures[0]), drawn)
     return Found(
         opposites={one.index: one for one in opposites},
         summaries={summary.reading: summary for summary in summarise_opposites(opposites)},
@@ -243,7 +243,7 @@ def show_arrows(
         belongs to the chosen class is sent.
     """
     atlas, scheme = take_atlas(view, key), choose(scheme, ("light", "dark"), "light")
-    layer = atlas.manifest.default_layer
+    layer, _ = atlas.manifest.of_pictures
     reading = choose(reading, READINGS, _first_reading(atlas))
     try:
         found, positions = find_all(atlas), atlas.map(layer).positions

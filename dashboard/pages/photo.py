@@ -221,7 +221,7 @@ def _lay_nearest(view: View, atlas: AtlasView, result: Mapping[str, Any]) -> htm
             for one in result["nearest"][layer]
             if one["index"] in atlas.categories
         ]
-        label = "the output" if layer == "logits" else "the default" if layer == atlas.manifest.default_layer else ""
+        label = "the output" if layer == "logits" else "the default" if layer == atlas.manifest.of_pictures[0] else ""
         head: list[Component] = [html.Span(layer), html.Span(label, className="kin-about")]
         parts += [html.H3(head), html.Ul(cards, className="photo-strip", **aria(label=f"Nearest in {layer}"))]
     features = "standardised" if result["standardised"] else "raw"

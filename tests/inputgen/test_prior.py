@@ -759,7 +759,7 @@ def test_tables_that_do_not_fit(shapes: dict[str, tuple[int, ...]]) -> None:
 def test_companions_of_another_network() -> None:
     """Refused where the channels differ; without a prior over the group nothing is asked of them."""
     network, companions = make_bare(), Companions({"0": torch.zeros(6, 1, 5)})
-    with pytest.raises(ValueError, match=r"^these companions are of another network: 0 has 6 channels$"):
+    with pytest.raises(ValueError, match=r"^companions of another network: here 0 has 6 channels$"):
         StatisticsPrior(network, ask(1.0, 2), companions)
     StatisticsPrior(network, ask(1.0), companions)
 
