@@ -32,7 +32,7 @@ from analysis.build import (
     finish_atlas,
     tabulate,
 )
-from analysis.files import UNFINISHED, remove_unfinished, write_whole
+from analysis.files import UNFINISHED, lock_folder, remove_unfinished, write_whole
 from analysis.photographs import Photographs, find_photographs, read_photograph
 from analysis.vectors import VectorWriter, count_shards, find_unfinished, publish_shards
 from inputgen.errors import UserError
@@ -98,15 +98,15 @@ def extract_atlas(
     found = find_photographs(photographs, labels=labels)
     for sentence in found.passed:
         logger.warning("%s", sentence)
-    folder.mkdir(parents=True, exist_ok=True)  # what is not to be had should be known before hours of reading
     manifest = replace(manifest, precision=str(number_format).removeprefix("torch."))
-    try:
-        run = _Extraction.begin(found, folder, manifest, list(dict.fromkeys(vectors)))
-        run.measure(network, number_format, on_progress=on_progress)
-        return run.finish(on_progress=on_progress)
-    except UserError:
-        remove_unfinished(folder)  # it would end in the same again
-        raise
+    with lock_folder(folder):  # what is not to be had should be known before hours of reading
+        try:
+            run = _Extraction.begin(found, folder, manifest, list(dict.fromkeys(vectors)))
+            run.measure(network, number_format, on_progress=on_progress)
+            return run.finish(on_progress=on_progress)
+        except UserError:
+            remove_unfinished(folder)  # it would end in the same again
+            raise
 
 
 @dataclass(eq=False)

@@ -5,7 +5,7 @@ classes are drawn by lot, and ``answers.csv`` to be filled in; the key goes else
 ``python -m benchmarks.naming score --key FILE.csv ANSWERS.csv ...`` scores what was answered.
 
 An answer is right at the level *class* where it is a word of the class; *head* where it is the last word of one
-("bear" for "brown bear"), unless it means something else ("lion" for "sea lion"); *parent* where it is a word of a
+("bear" for "brown bear"), but for those in `MISLEADING`; *parent* where it is a word of a
 WordNet sense above the class, below the roots of its super-group: see `ROOTS` and `COUNTED`.
 """
 
@@ -60,15 +60,21 @@ ARTIFACT = ("n00021939",)  # the root of tools, and of a class that stands in it
 #: The roots that count all the same: what a person calls a beagle is a dog. The stricter figure does without.
 COUNTED = ("n02084071", "n01503061", "n02512053")  # dog, bird, fish
 #: Words that are no answer unless they are a whole word of the class.
-GENERIC = frozenset(
-    "thing object item article artifact artefact machine device equipment instrument instrumentality instrumentation "
-    "implement apparatus container covering commodity vehicle animal creature".split()
+GENERIC = set(
+    """thing,object,item,article,artifact,artefact,machine,device,equipment,instrument,instrumentality,implement
+,apparatus,container,covering,commodity,vehicle,animal,creature""".replace("\n", "").split(",")
 )
-PLURALS = {
-    **{f"{stem}ves": f"{stem}f" for stem in ("wol", "lea", "loa", "cal", "hal", "shel", "scar")},
-    **{f"{stem}oes": f"{stem}o" for stem in ("potat", "tomat", "mosquit", "mang", "buffal", "volcan")},
-    **{"knives": "knife", "buses": "bus", "mice": "mouse", "geese": "goose", "men": "man", "women": "woman"},
-}
+#: Words of classes, normalised, whose last word means something of another kind.
+MISLEADING = set(
+    """sea lion,guinea pig,hot dog,sea cucumber,river horse,water ox,sea wolf,madagascar cat,bear cat,cat bear
+,koala bear,kangaroo bear,native bear,mosquito hawk,skeeter hawk,walking stick,blue jack,feather boa,computer mouse
+,custard apple,carpenters plane,woodworking plane,picture palace,mouth organ,mouth harp,horizontal bar,high bar,rose hip
+,hen of wood,sea cradle,yellow ladys slipper,yellow lady slipper,ice cream,merry go round""".replace("\n", "").split(
+        ","
+    )
+)
+IRREGULAR = {"wolves": "wolf", "leaves": "leaf", "knives": "knife", "buses": "bus", "mice": "mouse", "geese": "goose"}
+IRREGULAR |= {"potatoes": "potato", "tomatoes": "tomato", "mosquitoes": "mosquito", "buffaloes": "buffalo"}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Sheets to be named, and their score.")
 KeyFile = Annotated[Path, typer.Option(help="File for the key, .csv; keep it from whoever answers.")]
@@ -76,19 +82,7 @@ KeyFile = Annotated[Path, typer.Option(help="File for the key, .csv; keep it fro
 
 @dataclass(frozen=True)
 class Score:
-    """What one person's answers came to, by the numbers of the key.
-
-    Attributes
-    ----------
-    name : str
-        Whose answers: the name of the file.
-    answers : dict of int to str
-        Every answer as it was written; empty where there is none.
-    levels : dict of int to str
-        The level of the first guess: one of `LEVELS`, or empty where it is wrong.
-    strict, anyhow : frozenset of int
-        The numbers that are right without the roots of `COUNTED`, and by any of the guesses.
-    """
+    """One person's answers by number, the levels of the first guesses, and what is right strictly and by any guess."""
 
     name: str
     answers: dict[int, str]
@@ -118,7 +112,7 @@ def sheets(
     if not overwrite and key.exists():
         raise UserError(f"there is a key at {key}; give another file, or --overwrite")
     answers = to / ANSWERS
-    if not overwrite and answers.exists() and any(row["answer"] for row in read_rows(answers, ANSWER_COLUMNS)):
+    if not overwrite and answers.exists() and any(read_table(answers, "answer").values()):
         raise UserError(f"there are answers in {answers}; give another folder, or --overwrite")
     drawn = rows.iloc[np.random.default_rng(seed).permutation(len(rows))[:count]]
     classes, paths = [load_categories()[target] for target in drawn["target"]], list(drawn["path"])
@@ -144,26 +138,25 @@ def score(
     """Score free answers and tell how many are right, and at which level."""
     if out and out.resolve() in {path.resolve() for path in (key, *answers)}:
         raise UserError(f"{out} is read; give another file for --out")
-    classes = read_key(key)
+    known = {category.wnid: category for category in load_categories()}
+    wnids = read_table(key, "wnid")
+    if not wnids or not set(wnids.values()) <= known.keys():
+        raise UserError(f"{key} is no key: it has no rows, or WordNet ids of no class")
+    classes = {number: known[wnid] for number, wnid in wnids.items()}
     stems = Counter(path.stem for path in answers)
-    scores = []
-    for path in answers:
-        name = path.stem if stems[path.stem] == 1 else str(path)
-        scores.append(score_answers(name, classes, read_answers(path, classes)))
+    scores = [
+        score_answers(path.stem if stems[path.stem] == 1 else str(path), classes, read_answers(path, classes))
+        for path in answers
+    ]
     for one in scores:
         print(describe(one))
     if len(scores) > 1:
         print(compare(scores))
     if out:
         heading = ["number", "name", *(f"{what} {one.name}" for one in scores for what in ("answer", "level"))]
-        write_rows(
-            out,
-            heading,
-            (
-                [number, category.name, *(cell[number] for one in scores for cell in (one.answers, one.levels))]
-                for number, category in classes.items()
-            ),
-        )
+        cells = [table for one in scores for table in (one.answers, one.levels)]
+        rows = ([number, one.name, *(cell[number] for cell in cells)] for number, one in classes.items())
+        write_rows(out, heading, rows)
 
 
 def lay_out(files: Sequence[Path], first: int, columns: int, side: int) -> Image.Image:
@@ -190,8 +183,8 @@ def normalise(text: str) -> str:
 
 def make_singular(word: str) -> str:
     """Give the singular of a plain English plural; what is none already may lose an s, alike wherever it stands."""
-    if word in PLURALS:
-        return PLURALS[word]
+    if word in IRREGULAR:
+        return IRREGULAR[word]
     if len(word) > 4 and word.endswith("ies"):
         return f"{word[:-3]}y"
     if word.endswith(("ches", "shes", "sses", "xes", "zes")):
@@ -201,39 +194,22 @@ def make_singular(word: str) -> str:
 
 def split_guesses(answer: str) -> list[str]:
     """Give the guesses of an answer, the first first: ``"fox; dog"``, ``"fox / dog"``, ``"fox or dog"``."""
-    return [
-        guess for guess in map(str.strip, re.split(r"[;/]|\sor\s", answer, flags=re.IGNORECASE)) if normalise(guess)
-    ]
+    guesses = re.split(r"[;/]|\sor\s", answer, flags=re.IGNORECASE)
+    return [guess.strip() for guess in guesses if normalise(guess)]
 
 
 @cache
 def list_accepted(index: int, strict: bool = False) -> Mapping[str, str]:
-    """List the words that name a class, normalised and without blanks, each with its level.
-
-    Parameters
-    ----------
-    index : int
-        The class.
-    strict : bool
-        Whether the roots of `COUNTED` are wrong.
-
-    Returns
-    -------
-    dict of str to str
-        One of `LEVELS` for every word that counts.
-    """
+    """List the words that count for a class, without blanks, by level; with `strict` none for a root of `COUNTED`."""
     category, synsets = load_categories()[index], load_synsets()
     above = find_above(category.wnid)
     roots = set(ROOTS.get(category.super_group, ARTIFACT))
     ceilings = (roots & above) or set(ARTIFACT)
     parents = {wnid for wnid in above - roots if ceilings & find_above(wnid)}
     names = [normalise(word) for word in category.words]
-    known, counted = _senses(), above & set(COUNTED) & roots
-    root_words = _words_of(counted)
+    root_words = {normalise(word) for wnid in roots & above & set(COUNTED) for word in synsets[wnid].words}
     accepted = {normalise(word): PARENT for wnid in parents for word in synsets[wnid].words}
-    for head in (name.split()[-1] for name in names if " " in name):
-        if head not in known or known[head] & above:  # else it means something else
-            accepted[head] = BY_HEAD
+    accepted |= {name.split()[-1]: BY_HEAD for name in names if " " in name and name not in MISLEADING}
     accepted = {word: level for word, level in accepted.items() if word not in GENERIC | root_words}
     if not strict:
         accepted |= dict.fromkeys(root_words, PARENT)
@@ -247,19 +223,6 @@ def find_above(wnid: str) -> frozenset[str]:
     for one in line:  # grows while it is walked
         line.extend(above for above in load_synsets()[one].hypernyms if above not in line)
     return frozenset(line)
-
-
-def _words_of(wnids: Iterable[str]) -> set[str]:
-    return {normalise(word) for wnid in wnids for word in load_synsets()[wnid].words}
-
-
-@cache
-def _senses() -> Mapping[str, set[str]]:
-    senses: dict[str, set[str]] = {}
-    for synset in load_synsets().values():
-        for word in synset.words:
-            senses.setdefault(normalise(word), set()).add(synset.wnid)
-    return senses
 
 
 def find_level(answer: str, index: int, *, strict: bool = False) -> str:
@@ -313,7 +276,7 @@ def compare(scores: Sequence[Score]) -> str:
     words = [_first(a, number) == _first(b, number) != "" for a, b in pairs for number in a.levels]
     return (
         f"mean of {len(scores)}: {100 * right:.1f} % right, {100 * strict:.1f} % without dog, bird and fish; two agree "
-        f"whether in being right or wrong on {100 * np.mean(verdicts):.1f} %, in the word on {100 * np.mean(words):.1f} %"
+        f"on right or wrong in {100 * np.mean(verdicts):.1f} %, on the word in {100 * np.mean(words):.1f} %"
     )
 
 
@@ -325,55 +288,31 @@ def _share(part: int, count: int) -> str:
     return f"{part} ({100 * part / count:.1f} %)"
 
 
-def read_key(path: Path) -> dict[int, Category]:
-    """Read the class behind every number."""
-    known = {category.wnid: category for category in load_categories()}
-    classes: dict[int, Category] = {}
-    for row in read_rows(path, KEY_COLUMNS):
-        number = _read_number(row["number"], path)
-        if number in classes or row["wnid"] not in known:
-            raise UserError(f"{path} is no key: number {number} is there twice, or of no class")
-        classes[number] = known[row["wnid"]]
-    if not classes:
-        raise UserError(f"{path} is no key: it has no rows")
-    return classes
-
-
-def read_answers(path: Path, classes: Mapping[int, Category]) -> dict[int, str]:
-    """Read answers by number; a number twice is refused, and what is unknown or missing told in a line."""
-    answers: dict[int, str] = {}
-    for row in read_rows(path, ANSWER_COLUMNS):
-        number = _read_number(row["number"], path)
-        if number in answers:
-            raise UserError(f"{path} has number {number} twice; leave one answer")
-        answers[number] = row["answer"]
-    for numbers, what in (
-        (answers.keys() - classes.keys(), "unknown, and ignored"),
-        (classes.keys() - answers.keys(), "missing, and wrong"),
-    ):
+def read_answers(path: Path, known: Iterable[int]) -> dict[int, str]:
+    """Read answers by number; which are unknown or missing is told in a line each."""
+    answers, wanted = read_table(path, "answer"), set(known)
+    told = {"unknown, and ignored": answers.keys() - wanted, "missing, and wrong": wanted - answers.keys()}
+    for what, numbers in told.items():
         if numbers:
             print(f"{path}: {what}: {', '.join(map(str, sorted(numbers)))}")
     return answers
 
 
-def _read_number(text: str, path: Path) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise UserError(f"{path} has {text!r} for a number")
-    return int(text)
-
-
-def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Read these columns of a CSV file; blank lines, and case and blanks of the headings, do not matter."""
+def read_table(path: Path, column: str) -> dict[int, str]:
+    """Read a column of a CSV file by its numbers; case and blanks of the headings do not matter."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             heading, *rows = [[cell.strip() for cell in row] for row in csv.reader(stream) if any(map(str.strip, row))]
-    except (UnicodeDecodeError, csv.Error, ValueError):
-        raise UserError(f"{path} is no CSV file in UTF-8 with the columns {', '.join(columns)}") from None
-    heading = [name.casefold() for name in heading]
-    if lacking := [name for name in columns if name not in heading]:
-        raise UserError(f"{path} has no column {lacking[0]!r}; wanted are {', '.join(columns)}")
-    places = {name: heading.index(name) for name in columns}
-    return [{name: row[place] if place < len(row) else "" for name, place in places.items()} for row in rows]
+        heading = [name.casefold() for name in heading]
+        places = heading.index("number"), heading.index(column)
+        pairs = [tuple([*row, *[""] * len(heading)][place] for place in places) for row in rows]
+        table = {int(number): text for number, text in pairs}
+    except (ValueError, csv.Error):
+        raise UserError(f"{path} is no CSV file in UTF-8 with columns number (whole) and {column}") from None
+    if len(table) < len(pairs):
+        twice = next(number for number, times in Counter(int(number) for number, _ in pairs).items() if times > 1)
+        raise UserError(f"{path} has number {twice} twice; leave one of them")
+    return table
 
 
 def write_rows(path: Path, heading: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -213,6 +213,7 @@ def _ask(
         shown, own = inputs[part].requires_grad_(), objective.take(part)
         with network.tap(own.layers) as tap, prior.pull(moments, part):
             logits = network(shown)
+        prior.spare(own.recognise(logits.detach()))
         outputs = {LOGITS: logits} | {layer: average_map(maps) for layer, maps in tap.maps.items()}
         losses = own.loss(outputs, recipe, progress)
         if recipe.l1_output:

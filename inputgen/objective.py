@@ -101,6 +101,20 @@ class Objective:
         assert parts is not None  # an objective has a layer
         return parts.amin(1)
 
+    def recognise(self, logits: Tensor) -> Tensor:
+        """Tell of which pictures the highest of the (pictures, classes) logits is one that is asked for.
+
+        Returns
+        -------
+        torch.Tensor
+            (pictures,) of bool; true of a picture that no class is asked of.
+        """
+        if LOGITS not in self.weights:
+            return torch.ones(len(logits), dtype=torch.bool, device=logits.device)
+        weights = [self.weights[LOGITS], *([self.ends[LOGITS]] if self.ends else [])]
+        asked = torch.cat(weights, dim=1).amax(1) > 0  # (pictures, classes)
+        return asked.gather(1, logits.argmax(1, keepdim=True))[:, 0] | ~asked.any(1)
+
     def loss(self, outputs: Mapping[str, Tensor], recipe: Recipe, progress: float = 0.0) -> Tensor:
         """Give (pictures,) losses: what the recipe's shape of the climb makes small; see `value`."""
         return LOSSES[recipe.shape](self, outputs, recipe, progress)

@@ -270,6 +270,8 @@ class StatisticsPrior:
         self._companions = companions if recipe.mingles else None
         self._record = record
         self._progress = 0.0
+        self._grace = recipe.grace
+        self.felt: Tensor | None = None
         modules = dict(network.module.named_modules())
         self._places = []
         for fold in network.folds if any(recipe.statistics) else ():
@@ -295,6 +297,11 @@ class StatisticsPrior:
     def advance(self, progress: float) -> None:
         """Say how far the climb has come, 0..1: the weight moves with it."""
         self._progress = progress
+
+    def spare(self, recognised: Tensor) -> None:
+        """Say which of the pictures just seen, (pictures,) of bool, are recognised: the others feel the `grace`."""
+        felt = recognised.float()
+        self.felt = (felt + self._grace * (1 - felt))[:, None, None, None] if self._grace < 1 else None
 
     @contextmanager
     def gather(self) -> Iterator[Moments]:
@@ -327,7 +334,7 @@ class StatisticsPrior:
             own = find_moments(maps)
             together, part = (moments[place.name], rows) if moments else (own, slice(None))
             slope, offset = self._find_pull(place, own, together, part, maps.shape[2] * maps.shape[3])
-            pulled: Tensor = _Pull.apply(maps, slope, offset)
+            pulled: Tensor = _Pull.apply(maps, slope, offset, self)
             return pulled.clone() if place.overwritten else pulled
 
         with self._watch(pull):
@@ -391,14 +398,17 @@ class _Pull(torch.autograd.Function):
     """Gives feature maps as they are, and adds the penalty's gradient, ``slope * maps + offset``, on the way back."""
 
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, slope: Tensor, offset: Tensor) -> Tensor:
+    def forward(ctx: Any, maps: Tensor, slope: Tensor, offset: Tensor, prior: StatisticsPrior) -> Tensor:
         ctx.save_for_backward(maps, slope, offset)
+        ctx.prior = prior
         return maps.view_as(maps)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         maps, slope, offset = ctx.saved_tensors
-        return torch.addcmul(offset, maps, slope).add_(gradient), None, None
+        if (felt := ctx.prior.felt) is not None:
+            slope, offset = (slope * felt).to(maps), (offset * felt).to(maps)
+        return torch.addcmul(offset, maps, slope).add_(gradient), None, None, None
 
 
 @torch.no_grad()

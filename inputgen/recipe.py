@@ -29,6 +29,7 @@ LIMITS = {
     "jitter": (0.0, 1.0),
     "rotation": (0.0, 180.0),
     "flip": (0.0, 1.0),
+    "grace": (0.0, 1.0),
     "variation": (0.0, 1e6),
     "roughness": (0.0, 1e6),
     "glare": (0.0, 1e6),
@@ -122,6 +123,9 @@ class Recipe:
         a single number stays. See `inputgen.prior.StatisticsPrior`. It needs a network with batch norms.
     over : {"picture", "group"}
         What the prior takes the statistics of: every picture by itself, or all pictures of its group.
+    grace : float
+        The part of the prior's weight that a picture feels in a step in which the network sees first, in the view of
+        that step, none of the classes that are asked for. Under 1, it can find its class before it is cleaned up.
     variation, roughness, glare, l1_input, l1_output : float
         Weights of the penalties on the picture's total variation, on the squares of its neighbouring pixels'
         differences, on pixels near black and white, and on the L1 norms of the network's input and of its logits; see
@@ -147,6 +151,7 @@ class Recipe:
     flip: float = 0.0
     statistics: Range = (0.0, 0.0)
     over: str = "picture"
+    grace: float = 1.0
     variation: float = 0.0
     roughness: float = 0.0
     glare: float = 0.0

@@ -7,7 +7,13 @@ import pytest
 from scipy.spatial.distance import cdist, squareform
 
 from analysis.categories import load_categories
-from analysis.distances import METRICS, DistanceMatrix, distance_matrix, distances_between
+from analysis.distances import (
+    METRICS,
+    DistanceMatrix,
+    distance_between_groups,
+    distance_matrix,
+    distances_between,
+)
 from analysis.space import FeatureSpace
 from inputgen.errors import UserError
 
@@ -101,6 +107,40 @@ def test_a_matrix_carries_what_it_was_measured_in() -> None:
 
 def test_a_single_class_has_a_matrix() -> None:
     np.testing.assert_array_equal(distance_matrix(make_space([[3, 4]]), "cosine").values, [[0]])
+
+
+def test_the_distance_between_groups_is_the_mean_over_their_pairs() -> None:
+    space = make_space([[0], [1], [3], [7]])
+    assert distance_between_groups(space, [100, 101], [102, 103], metric="euclidean") == (3 + 7 + 2 + 6) / 4
+    assert distance_between_groups(space, [103], [100, 102], metric="cityblock") == (7 + 4) / 2
+
+
+def test_a_class_of_both_groups_is_no_pair_with_itself() -> None:
+    space = make_space([[0], [1], [3], [7]])
+    assert distance_between_groups(space, [100, 101], [101, 102], metric="euclidean") == (1 + 3 + 2) / 3
+    assert distance_between_groups(space, [101, 102, 103], [101, 102, 103], metric="euclidean") == (2 + 6 + 4) / 3
+    assert distance_between_groups(space, [100], [100], metric="euclidean") == 0.0
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_the_distance_to_a_group_does_not_shrink_with_its_size(metric: str) -> None:
+    rng, centre = np.random.default_rng(5), np.eye(1, 50) * 5
+    found = []
+    for _ in range(200):
+        space = make_space(np.concatenate([np.eye(1, 50, 1) * 5, centre + rng.normal(size=(102, 50))]))
+        groups = range(101, 103), range(103, 203)
+        found.append([distance_between_groups(space, [100], group, metric=metric) for group in groups])
+    of_two, of_hundred = np.transpose(found)
+    assert abs((of_two - of_hundred).mean()) < 3 * (of_two - of_hundred).std() / 200**0.5
+    assert of_two.std() > 4 * of_hundred.std()
+
+
+def test_groups_that_cannot_be_measured_are_told() -> None:
+    space = make_space([[0], [1]])
+    with pytest.raises(UserError, match="this space of 2 classes lacks"):
+        distance_between_groups(space, [100], [102], metric="euclidean")
+    with pytest.raises(UserError, match="unknown metric 'l2'"):
+        distance_between_groups(space, [100], [101], metric="l2")
 
 
 def test_an_unknown_metric_is_told_the_choices() -> None:

@@ -46,10 +46,10 @@ def test_the_nearest_come_first_without_the_class_itself() -> None:
     ]
 
 
-def test_a_group_is_measured_from_its_mean_without_its_members() -> None:
-    # The mean of 1 and 4 is 2.5; neither of them is a neighbour.
+def test_a_group_is_measured_from_each_of_its_members() -> None:
+    # 1 and 4 are no neighbours of themselves; 3 is 2 and 1 away, 0 is 1 and 4, and -2 is 3 and 6.
     assert find_nearest(LINE, [11, 13], metric="cityblock") == [
-        Neighbour(12, 0.5),
+        Neighbour(12, 1.5),
         Neighbour(10, 2.5),
         Neighbour(14, 4.5),
     ]
@@ -65,8 +65,8 @@ def test_neighbours_equal_a_full_sort(metric: str) -> None:
     rng = np.random.default_rng(3)
     space = make_space(rng.normal(size=(60, 12)), rng.permutation(1000)[:60])
     members = space.index[[4, 8, 15]].tolist()
-    centre = space.vectors[[4, 8, 15]].astype(np.float64).mean(axis=0, keepdims=True)
-    distances = cdist(centre, space.vectors.astype(np.float64), metric)[0]
+    vectors = space.vectors.astype(np.float64)
+    distances = cdist(vectors[[4, 8, 15]], vectors, metric).mean(axis=0)
     wanted = [int(space.index[row]) for row in np.argsort(distances) if row not in (4, 8, 15)][:10]
     found = find_nearest(space, members, metric=metric)
     assert [neighbour.index for neighbour in found] == wanted
