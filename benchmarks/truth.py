@@ -1,8 +1,16 @@
-"""How true and how natural an atlas is: agreement with WordNet by layer, and its pictures beside photographs.
+"""How true and how natural an atlas is, by layer, and its pictures beside photographs.
 
-Run ``python -m benchmarks.truth``. Agreement is Pearson's correlation, over all pairs of classes, of the
-correlation of their standardised features with Wu and Palmer's similarity in WordNet. The statistics are of
-pictures at 160 px, and beside them stand those of photographs, which ``--photographs FOLDER`` measures anew.
+Run ``python -m benchmarks.truth``. By the cosine of standardised features:
+
+- r: Pearson's correlation with Wu and Palmer's similarity in WordNet, over all pairs of classes;
+- P: Spearman's with the similarity of photographs, where ``--similarity FILE.npz`` gives it for some of the classes
+  (arrays ``index`` and ``similarity``), such as the class means of ResNet-18 of Huang et al. 2021;
+- T: the part of clear triplets told rightly: two classes of Wu-Palmer above 0.8, a third below 0.4 from the first;
+- N: the part of the 10 nearest that are of a class's own super-group;
+- Q: of the questions in everyday.csv those whose nearer one is right.
+
+The statistics are of pictures at 160 px, and beside them stand those of photographs, which ``--photographs FOLDER``
+measures anew.
 """
 
 from __future__ import annotations
@@ -15,15 +23,22 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from scipy.stats import spearmanr
 
-from analysis.agreement import pearson_with_wordnet
+from analysis.agreement import precision_at, wu_palmer
 from analysis.atlas import Atlas, load_atlas
+from analysis.categories import load_categories
+from analysis.distances import DistanceMatrix, distance_matrix
 from analysis.naturalness import MEASURES, measure_naturalness
 from analysis.photographs import SUFFIXES
+from analysis.triplets import answer_triplets, count_triplets, read_questions
 from inputgen.errors import UserError
 from kinscape import run_command
 
 SIDE = 160
+KIN, STRANGE = 0.8, 0.4
+"""Wu-Palmer similarity above which two classes are clearly kin, and below which they clearly are not."""
+QUESTIONS = Path(__file__).with_name("everyday.csv")
 
 # EliSchwartz/imagenet-sample-images, 500 photographs (every second category): mean and standard deviation.
 PHOTOGRAPHS = {
@@ -42,6 +57,7 @@ PHOTOGRAPHS = {
 def main(
     atlas: Annotated[Path | None, typer.Option(help="Atlas folder. [the shipped one]")] = None,
     photographs: Annotated[Path | None, typer.Option(help="Measure this folder's pictures instead.")] = None,
+    similarity: Annotated[Path | None, typer.Option(help="Similarity of photographs, .npz.")] = None,
 ) -> None:
     """Print the tables of the README as Markdown."""
     if photographs is not None:
@@ -53,9 +69,17 @@ def main(
             print(f'    "{name}": ({mean:.3f}, {spread:.3f}),')
         return
     opened = load_atlas(atlas)
-    print("| layer | features | Pearson with Wu-Palmer |\n|---|---|---|")
+    questions = read_questions(QUESTIONS)
+    print("| layer | features | r | P | T | N | Q |\n|---|---|---|---|---|---|---|")
     for layer, size in opened.manifest.layers.items():
-        print(f"| {layer} | {size} | {pearson_with_wordnet(opened.space(layer)):.3f} |")
+        space = opened.space(layer)
+        matrix = distance_matrix(space, "cosine")
+        pairs = np.triu_indices(len(matrix.index), 1)
+        related = np.corrcoef(-matrix.values[pairs], wu_palmer(matrix.index)[pairs])[0, 1]
+        told = count_triplets(answer_triplets(space, questions, metric="cosine"))
+        cells = [f"{related:.3f}", follow_photographs(matrix, similarity)]
+        cells += [f"{tell_clear_triplets(matrix):.3f}", f"{find_precision(matrix):.3f}"]
+        print(f"| {layer} | {size} | {' | '.join(cells)} | {told.agreeing} of {told.expected} |", flush=True)
     kinds = sorted(set(opened.pictures["kind"]))
     if not kinds:  # an atlas of photographs keeps none
         return
@@ -64,6 +88,34 @@ def main(
     for name in MEASURES:
         cells = [f"{mean:.2f} ± {spread:.2f}" for mean, spread in (*(found[k][name] for k in kinds), PHOTOGRAPHS[name])]
         print(f"| {name} | {' | '.join(cells)} |")
+
+
+def follow_photographs(matrix: DistanceMatrix, file: Path | None) -> str:
+    """Correlate minus the distance with the similarity of photographs, over the pairs of classes that both have."""
+    if file is None:
+        return ""
+    with np.load(file, allow_pickle=False) as stored:
+        index, similarity = stored["index"].tolist(), stored["similarity"]
+    rows = {one: row for row, one in enumerate(matrix.index.tolist())}
+    both = [place for place, one in enumerate(index) if one in rows]
+    own = [rows[index[place]] for place in both]
+    pairs = np.triu_indices(len(both), 1)
+    likeness = -matrix.values[np.ix_(own, own)][pairs]
+    return f"{spearmanr(likeness, similarity[np.ix_(both, both)][pairs]).statistic:.3f}"
+
+
+def tell_clear_triplets(matrix: DistanceMatrix, count: int = 1_000_000) -> float:
+    """Give the part of clear triplets whose nearer one is the kin, of `count` random ones those that are clear."""
+    kinship = wu_palmer(matrix.index)
+    a, b, c = np.random.default_rng(0).integers(0, len(matrix.index), (3, count))
+    clear = (a != b) & (kinship[a, b] > KIN) & (kinship[a, c] < STRANGE)
+    a, b, c = a[clear], b[clear], c[clear]
+    return float((matrix.values[a, b] < matrix.values[a, c]).mean())
+
+
+def find_precision(matrix: DistanceMatrix) -> float:
+    """Give the precision at 10, by super-groups."""
+    return precision_at(matrix.values, [load_categories()[index].super_group for index in matrix.index])
 
 
 def find_pictures(atlas: Atlas, kind: str) -> list[Path]:

@@ -26,7 +26,8 @@ def measure_cosine(vectors: NDArray[Any]) -> NDArray[np.float64]:
 def test_the_nearest_have_shares_in_proportion_to_their_cosine() -> None:
     vectors = np.random.default_rng(0).normal(size=(40, 6)) * [1, 2, 3, 4, 5, 1000] + 7
     neighbours, shares = find_shares(vectors, 5)
-    assert (neighbours.dtype, shares.dtype) == (np.int32, np.float32)
+    assert neighbours.dtype == np.int32
+    assert shares.dtype == np.float32
     assert neighbours.shape == shares.shape == (40, 5)
     np.testing.assert_array_equal(neighbours[:, 0], np.arange(40))
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
@@ -138,6 +139,7 @@ MEANS = np.random.default_rng(5).normal(size=(len(CLASSES), 1000)).astype(np.flo
 
 def test_neighbours_are_those_of_the_classifiers_rows() -> None:
     network = make_network(rows=True)
+    assert isinstance(network.module, Small)
     tensors, blocks = make_kin(network, CLASSES, MEANS)
     assert sorted(tensors) == ["classifier.mean", "kin.neighbours", "kin.shares"]
     rows = network.module.head.weight.numpy()[CLASSES]

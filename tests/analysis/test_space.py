@@ -74,7 +74,10 @@ def test_groups_are_scaled_as_the_vectors_are() -> None:
 def test_the_mean_of_what_is_resampled_is_the_class(mixed: bool, standardised: bool) -> None:
     rng = np.random.default_rng(2)
     values, rest = rng.normal(size=(6, 5, 3)), rng.normal(size=(6, 2))
-    neighbours, shares = np.array([[row, (row + 1) % 6] for row in range(6)], np.int32), np.full((6, 2), 0.5, np.float32)
+    neighbours, shares = (
+        np.array([[row, (row + 1) % 6] for row in range(6)], np.int32),
+        np.full((6, 2), 0.5, np.float32),
+    )
     means = values.mean(axis=1)
     if mixed:
         means = (means + np.roll(means, -1, axis=0)) / 2
