@@ -99,16 +99,15 @@ class Answer:
         told = []
         if self.over_drawings:
             low, high = self.over_drawings
-            verdict = "might not" if low <= 0 <= high else "would"
-            told.append(
-                f"Other {what} of the same classes {verdict} give the same answer "
-                f"(95 % interval {low:.3g} to {high:.3g})."
-            )
+            verdict = "might give another" if low <= 0 <= high else "would give the same"
+            told.append(f"Other {what} of the same classes {verdict} answer (95 % interval {low:.3g} to {high:.3g}).")
         if self.over_members:
             low, high = self.over_members
-            verdict = "might not" if low <= 0 <= high else "would"
+            verdict = "might give another" if low <= 0 <= high else "would give the same"
             groups = _list_words([word for word, names in self.classes.items() if len(names) > 1])
-            told.append(f"Other members of {groups} {verdict} (95 % interval {low:.3g} to {high:.3g}).")
+            told.append(
+                f"Other kinds of {groups} {verdict} answer (95 % interval over members {low:.3g} to {high:.3g})."
+            )
         if not told:
             told.append(
                 "This is a single comparison without a measure of certainty: there is one class a side, and one "
@@ -291,8 +290,8 @@ class GroupDistance:
     distance : float
         Of different classes; a class that both hold is no pair with itself.
     over_drawings, over_members : tuple of float or None
-        The 95 % intervals over drawings of the same classes, and over members of the groups; see `Answer`. None over
-        members where the two share classes: they are then no two samples.
+        The 95 % intervals over drawings of the same classes, and over members of the groups; see `Answer`. None where
+        the two share classes: they are then no two samples.
     """
 
     distance: float

@@ -82,8 +82,8 @@ def find_shares(vectors: NDArray[Any], nearest: int = NEAREST) -> tuple[NDArray[
         (n, nearest) positions, the nearest first, and their shares, in proportion to the cosine, summing to 1.
     """
     values = vectors.astype(np.float64)
-    deviation = values.std(axis=0)
-    values = (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+    constant = values.max(axis=0) == values.min(axis=0)  # whose deviation may be a last bit
+    values = np.where(constant, 0.0, (values - values.mean(axis=0)) / np.where(constant, 1.0, values.std(axis=0)))
     length = np.linalg.norm(values, axis=1, keepdims=True)
     values /= np.where(length > 0, length, 1.0)
     count = min(nearest, len(values))
@@ -92,9 +92,9 @@ def find_shares(vectors: NDArray[Any], nearest: int = NEAREST) -> tuple[NDArray[
     for start in range(0, len(values), 1024):
         cosine = values[start : start + 1024] @ values.T
         own = np.arange(len(cosine))
-        cosine[own, start + own] = 1.0
+        cosine[own, start + own] = 2.0  # a class comes before its like
         near = np.argsort(-cosine, axis=1, kind="stable")[:, :count]
-        parts = np.take_along_axis(cosine, near, axis=1).clip(0)
+        parts = np.take_along_axis(cosine, near, axis=1).clip(0, 1)
         places[start : start + 1024] = near
         shares[start : start + 1024] = parts / parts.sum(axis=1, keepdims=True)
     return places, shares

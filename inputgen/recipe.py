@@ -369,18 +369,20 @@ NATURAL = dataclasses.replace(
     FOURIER,
     name="natural",
     octaves=(
-        Octave(size=224, steps=144, step_size=(0.2, 0.08), shown=144),
-        Octave(size=224, steps=96, step_size=(0.08, 0.02)),
+        Octave(size=224, steps=120, step_size=(0.2, 0.08), shown=144),
+        Octave(size=224, steps=80, step_size=(0.08, 0.02)),
     ),
     statistics=(60.0, 400.0),
     over="group",
+    grace=0.2,
     roughness=1200.0,
     glare=100.0,
     group=24,
 )
 """Drawn among others: feature maps that, over a group of different classes, keep to the statistics of training.
 
-First the class, then the clean-up: the prior grows while the picture goes from coarse to fine. After Yin et al.,
+First the class, then the clean-up: the prior grows while the picture goes from coarse to fine, and spares what is not
+recognised yet. After Yin et al.,
 "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020; see `inputgen.prior.StatisticsPrior`.
 """
 

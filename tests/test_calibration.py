@@ -91,7 +91,7 @@ def test_what_is_not_dealt_out_gets_a_verdict() -> None:
     space = make_space(noise=0.3)
     standardised = space.standardise()
     rng = np.random.default_rng(5)
-    found = [measure_margin(standardised, rng.choice(CLASSES, 3, replace=False)[:, None], "cosine") for _ in range(200)]
+    found = [measure_margin(standardised, rng.choice(CLASSES, 3, replace=False), "cosine") for _ in range(200)]
     assert np.mean([abs(margin) > reach for margin, reach in found]) > 0.7
 
 

@@ -247,3 +247,19 @@ def test_cross_entropy_of_parts_and_layers() -> None:
     logs, maps = log_softmax(OUTPUTS[LOGITS].double().numpy(), axis=1), OUTPUTS["stem"].double().numpy()
     parts = np.stack([logs[:, 0] + logs[:, 2], logs[:, 1] + 2 * maps[:, 1]], axis=1)
     np.testing.assert_allclose(loss, -parts.min(1), rtol=1e-6)
+
+
+def test_recognise() -> None:
+    """The highest logit is one that is asked for, in any part, now or at the end; where none is, all is well."""
+    logits = torch.tensor([[3.0, 2.0, 1.0], [1.0, 3.0, 2.0], [1.0, 2.0, 3.0]])
+    first = Objective.of_classes([0, 0, 0], 3)
+    assert first.recognise(logits).tolist() == [True, False, False]
+    merged = Objective({"logits": torch.tensor([[[1.0, 1.0, -1.0]]]).expand(3, -1, -1)})
+    assert merged.recognise(logits).tolist() == [True, True, False]
+    beside = Objective({"logits": torch.eye(3)[None, :2].expand(3, -1, -1)})
+    assert beside.recognise(logits).tolist() == [True, True, False]
+    way = Objective(first.weights, Objective.of_classes([2, 2, 2], 3).weights)
+    assert way.recognise(logits).tolist() == [True, False, True]
+    opposite = Objective({"logits": -first.weights["logits"]})
+    assert opposite.recognise(logits).tolist() == [True, True, True]
+    assert Objective({"blocks": torch.ones(3, 1, 4)}).recognise(logits).tolist() == [True, True, True]

@@ -405,6 +405,18 @@ def test_weight_moves(group: int) -> None:
             torch.testing.assert_close(find_pull(prior, network, maps), expected, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("group", [1, 3])
+def test_grace_spares_what_is_not_recognised(group: int) -> None:
+    """A picture that is not recognised feels its part of the pull, the others all of theirs."""
+    network, maps = make_bare(), make_maps()
+    whole = find_pull(StatisticsPrior(network, ask(8.0, group)), network, maps)
+    for grace in (0.25, 0.0, 1.0):
+        prior = StatisticsPrior(network, dataclasses.replace(ask(8.0, group), grace=grace))
+        prior.spare(torch.tensor([True, False, True]))
+        expected = whole * torch.tensor([1, grace, 1])[:, None, None, None]
+        torch.testing.assert_close(find_pull(prior, network, maps), expected, rtol=1e-12, atol=1e-15)
+
+
 Randomise = Callable[[nn.Module], nn.Module]
 
 
