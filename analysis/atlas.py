@@ -645,9 +645,9 @@ def pack_floats(values: NDArray[Any]) -> NDArray[Any]:
     Parameters
     ----------
     values : numpy.ndarray
-        (classes, features); what are no floats is given as it is.
+        (classes, features); what are no floats, or no table, is given as it is.
     """
-    if values.dtype.kind != "f":
+    if values.dtype.kind != "f" or values.ndim < 2:
         return np.ascontiguousarray(values)
     with np.errstate(over="ignore"):
         half = values.astype(np.float16)

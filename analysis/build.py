@@ -153,12 +153,18 @@ def build_atlas(
         raise UserError("an atlas of features only holds classes; leave out --kinds or --features-only")
     if features_only and sketches:
         raise UserError("an atlas of features only has no sketches beside it; leave out --sketches or --features-only")
+    if sketches and not network.folds:
+        raise UserError(f"{network.name} has no batch norm that is folded, which sketches need; leave out --sketches")
+    if sketches:
+        check_size(network, SKETCH.fit(network.input_size))
     with lock_folder(folder):
         begun = check_folder(folder, manifest, ("source", "network", "weights", "recipe", "classes", "seeds"))
         if begun and begun.features_only and begun.finished:
-            if set(kinds) - {CLASS}:
-                raise UserError(f"{folder} keeps features only; build opposites and additions into another folder")
+            if set(kinds) - {CLASS} or sketches:
+                raise UserError(f"{folder} keeps features only; build opposites, additions and sketches elsewhere")
             return _drop_pictures(folder)
+        if begun and begun.finished and features_only and not begun.features_only:
+            raise UserError(f"{folder} holds pictures, which --features-only would delete; give another folder")
         held = {CLASS, *kinds, *(begun.kinds if begun else ())}
         manifest = replace(
             manifest,
@@ -327,7 +333,10 @@ def draw_pictures(
     whole = [group for group in missing if 2 * len(group) >= recipe.group or not recipe.mingles]
     if batch is None and whole:
         batch = find_batch(network, recipe, whole[0])
-    batches = [whole[start : start + (batch or 1)] for start in range(0, len(whole), batch or 1)]
+    # The one that is recorded is climbed by itself.
+    first, rest = ([groups[0]], whole[1:]) if recipe.mingles and groups[0] in whole else ([], whole)
+    batches = [first] if first else []
+    batches += [rest[start : start + (batch or 1)] for start in range(0, len(rest), batch or 1)]
     few = [group for group in missing if group not in whole]
     for number, together in enumerate([*batches, *([group] for group in few)]):
         drawings = [drawing for group in together for drawing in group]

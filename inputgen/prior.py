@@ -183,7 +183,7 @@ class Recorder:
         counts[at] += 1
 
     def finish(self) -> Companions:
-        """Give the averages; a stretch in which there was no step has those of the one before."""
+        """Give the averages in half precision, as they are kept; a stretch without a step takes those before it."""
         for name in list(self._last):
             self._count(name)
         tables = {}
@@ -192,7 +192,7 @@ class Recorder:
             steps = [at if counts[at] else None for at in range(self.stretches)]
             first = next(at for at in steps if at is not None)
             filled = [last := first] + [last := at if at is not None else last for at in steps[1:]]
-            tables[name] = (sums / counts.clamp_min(1))[:, filled]
+            tables[name] = (sums / counts.clamp_min(1))[:, filled].half().float()
         return Companions(tables)
 
 
@@ -286,7 +286,7 @@ class StatisticsPrior:
                 table = self._companions.tables.get(place.name)
                 if table is None or table.shape[2] != len(spread):
                     raise ValueError(
-                        f"these companions are of another network: {place.name} has {len(spread)} channels"
+                        f"companions of another network: here {place.name} has {len(spread)} channels"
                     )
 
     @property

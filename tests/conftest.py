@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,18 @@ def write_atlas(
         ),
     )
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def user_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the tests, and the programs they start, out of the user's own cache; where it is instead."""
+    folder = tmp_path_factory.mktemp("cache")
+    real = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, own in (("TORCH_HOME", "torch"), ("HF_HOME", "huggingface")):
+            patch.setenv(name, os.environ.get(name, str(real / own)))  # weights stay where they are
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -218,7 +218,9 @@ def test_statistics_that_were_put_down_and_taken_up_go_on_the_same() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-@pytest.mark.parametrize(("pictures", "groups"), [((40, 24, 17), 8), ((5, 5, 5), 5), ((40, 9, 3), 3), ((2, 12, 2), 2)])
+@pytest.mark.parametrize(
+    ("pictures", "groups"), [((40, 24, 17), 16), ((5, 5, 5), 5), ((40, 20, 3), 3), ((2, 18, 2), 2)]
+)
 def test_groups_are_the_means_of_the_pictures_dealt_out_in_turn(
     pictures: tuple[int, ...], groups: int, size: int
 ) -> None:
@@ -230,8 +232,8 @@ def test_groups_are_the_means_of_the_pictures_dealt_out_in_turn(
     assert found.dtype == np.float32
     for row, target in enumerate([1, 4, 8]):
         of_class = values[targets == target].astype(np.float64)
-        # To eight first, then, where a class has fewer, these to as many as there are.
-        group = np.arange(len(of_class)) % 8 % groups
+        # To sixteen first, then, where a class has fewer, these to as many as there are.
+        group = np.arange(len(of_class)) % 16 % groups
         wanted = [of_class[group == number].mean(0) for number in range(groups)]
         np.testing.assert_allclose(found[row], wanted, rtol=1e-6)
 

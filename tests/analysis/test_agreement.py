@@ -33,7 +33,7 @@ from analysis.agreement import (
 )
 from analysis.atlas import load_atlas
 from analysis.categories import Synset, find_group, load_categories, load_synsets
-from analysis.space import FeatureSpace
+from analysis.space import FeatureSpace, Groups
 from inputgen import network as networks
 from inputgen.errors import UserError
 from inputgen.network import Network
@@ -385,12 +385,16 @@ def test_agreement_of_what_does_not_fit() -> None:
 
 def test_rows_take_their_groups_along() -> None:
     vectors = np.arange(12, dtype=np.float32).reshape(4, 3)
-    space = FeatureSpace(vectors, np.arange(4), "tiny", "", "logits", "drawn", groups=np.stack([vectors] * 2, axis=1))
+    groups = Groups.of(np.stack([vectors] * 2, axis=1))
+    space = FeatureSpace(vectors, np.arange(4), "tiny", "", "logits", "drawn", groups=groups)
     taken = take_rows(space, np.array([3, 0]))
     assert taken.index.tolist() == [3, 0]
     assert taken.vectors.tolist() == vectors[[3, 0]].tolist()
     assert taken.groups is not None
-    assert taken.groups[0].tolist() == [[9, 10, 11], [9, 10, 11]]
+    assert taken.groups.at(np.array([0])).tolist() == [[[9, 10, 11], [9, 10, 11]]]
+    # What stands for others than itself cannot go without them.
+    mixed = replace(groups, neighbours=np.zeros((4, 1), np.int32), shares=np.ones((4, 1), np.float32))
+    assert take_rows(replace(space, groups=mixed), np.array([3, 0])).groups is None
 
 
 def test_telling_animals_by_hand() -> None:

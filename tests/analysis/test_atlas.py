@@ -18,6 +18,7 @@ from analysis.atlas import (
     addition_name,
     load_atlas,
     pack_floats,
+    pack_groups,
     picture_name,
     read_manifest,
     save_features,
@@ -306,3 +307,48 @@ def test_the_shipped_sketches_hold_the_features_of_all_classes(network: str) -> 
     for layer in manifest.layers:
         assert atlas.space(layer).vectors.shape == (1000, manifest.layers[layer])
         assert np.isfinite(atlas.projection(layer, method="umap3d")).all()
+
+
+def test_an_atlas_of_the_first_format_opens(folder: Path) -> None:
+    record = json.loads((folder / MANIFEST).read_text())
+    for name in ("picture_layer", "picture_metric", "sketches", "blocks"):
+        del record[name]
+    (folder / MANIFEST).write_text(json.dumps(record | {"format": 1}))
+    manifest = load_atlas(folder).manifest
+    assert (manifest.format, FORMAT) == (1, 2)
+    assert (manifest.picture_layer, manifest.picture_metric, manifest.sketches, manifest.blocks) == ("", "", 0, {})
+    assert manifest.picture_layers == list(manifest.layers) == list(TINY_LAYERS)
+    assert manifest.of_pictures == ("logits", "euclidean")
+    assert load_atlas(folder).space().vectors.shape == (4, 10)
+
+
+def test_what_is_asked_of_the_pictures_has_its_own_layer(folder: Path) -> None:
+    edit_manifest(folder, picture_layer="blocks.2", picture_metric="cosine", layers=TINY_LAYERS | {"kin": 3})
+    manifest = load_atlas(folder).manifest
+    assert manifest.of_pictures == ("blocks.2", "cosine")
+    assert manifest.picture_layers == list(TINY_LAYERS)
+    edit_manifest(folder, picture_layer="blocks.3")
+    with pytest.raises(UserError, match=r"the default layer 'blocks\.3' is not among the layers"):
+        load_atlas(folder)
+
+
+def test_groups_are_packed_in_a_byte_a_feature() -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=(7, 5, 6)).astype(np.float32) * [1, 100, 1e-3, 1, 0, 1] + [0, -3, 5, 1000, 2, 0]
+    packed = pack_groups("a.groups", values)
+    assert set(packed) == {"a.groups", "a.groups.low", "a.groups.step"}
+    levels, low, step = packed.values()
+    assert [array.dtype.name for array in (levels, low, step)] == ["uint8", "float32", "float32"]
+    assert levels.shape == values.shape
+    assert (levels.min((0, 1)) == 0).all()
+    assert levels.max((0, 1)).tolist() == [255, 255, 255, 255, 0, 255]
+    error = np.abs(low + step * levels.astype(np.float64) - values).max((0, 1))
+    assert (error <= step / 2 + np.abs(values).max((0, 1)) * 1e-6).all()
+
+
+def test_sketches_that_are_missing_are_told(folder: Path) -> None:
+    edit_manifest(folder, sketches=2, layers=TINY_LAYERS | {"kin": 3})
+    atlas = load_atlas(folder)
+    assert atlas.space("logits").vectors.shape == (4, 10)
+    with pytest.raises(UserError, match=rf"^no atlas at {folder / 'sketches'}: "):
+        atlas.space("kin")

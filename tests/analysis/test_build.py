@@ -4,12 +4,14 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
@@ -20,22 +22,37 @@ from analysis.atlas import (
     MANIFEST,
     PICTURES,
     PROJECTIONS,
+    SKETCHES,
     Atlas,
     addition_name,
     load_atlas,
     picture_name,
     save_table,
 )
-from analysis.build import Drawing, build_atlas, draw_pictures, find_batch, remeasure_atlas
+from analysis.build import (
+    Drawing,
+    build_atlas,
+    draw_pictures,
+    find_batch,
+    group_drawings,
+    list_drawings,
+    remeasure_atlas,
+)
 from analysis.categories import load_categories
+from analysis.companions import COMPANIONS, find_companions
 from analysis.expression import class_weights, parse_expression
-from analysis.files import UNFINISHED
+from analysis.files import LOCK, UNFINISHED
 from analysis.photographs import open_picture
+from analysis.space import Groups
+from inputgen.ascent import draw
 from inputgen.canvas import make_stream
 from inputgen.errors import UserError
+from inputgen.folding import fold_batch_norms, trace_forward
 from inputgen.network import Network
-from inputgen.objective import Objective
-from inputgen.recipe import FOURIER, Recipe
+from inputgen.objective import Objective, join
+from inputgen.prior import Recorder
+from inputgen.recipe import FOURIER, SKETCH, Recipe
+from tests.analysis.test_files import hold
 
 SIDE = 32
 CLASSES = sorted({281, 282, 277, 269, *range(0, 960, 60)})
@@ -59,6 +76,31 @@ class Small(nn.Module):
         return logits
 
 
+class Normed(Small):
+    """The same with a batch norm after the stem, to be folded into it."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(seed)
+        self.norm = nn.BatchNorm2d(8)
+        random = torch.Generator().manual_seed(seed + 1)
+        nn.init.uniform_(self.norm.weight, 0.5, 1.5, generator=random)
+        nn.init.uniform_(self.norm.bias, -0.5, 0.5, generator=random)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.norm(self.stem(inputs)).relu().mean((2, 3)))
+        return logits
+
+
+def make_normed(seed: int = 0, **changes: Any) -> Network:
+    """Make a network that a recipe with a prior on statistics can draw with."""
+    module = Normed(seed).eval().requires_grad_(False)
+    with trace_forward(module) as trace:
+        module(torch.zeros(1, 3, SIDE, SIDE))
+    folds = fold_batch_norms(module, trace)
+    assert [fold.convolution for fold in folds] == ["stem"]
+    return make_network(module, **{"folds": folds, "weights_hash": "c3" * 32, **changes})
+
+
 def make_network(module: nn.Module, **changes: Any) -> Network:
     facts: dict[str, Any] = {
         "name": "small",
@@ -79,6 +121,9 @@ def make_network(module: nn.Module, **changes: Any) -> Network:
 
 
 NETWORK = make_network(Small())
+NORMED = make_normed()
+#: Draws among others.
+MINGLED = RECIPE.take(3).change({"group": "6", "statistics": "20", "over": "group"})
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -135,6 +180,14 @@ def read_pictures(folder: Path, paths: Sequence[str]) -> Tensor:
     return torch.from_numpy(values).permute(0, 3, 1, 2) / 255
 
 
+def list_groups(**changes: Any) -> list[list[str]]:
+    """List the paths of what is climbed together."""
+    facts: dict[str, Any] = {"classes": CLASSES, "seeds": SEEDS, "recipe": RECIPE.as_dict(), **changes}
+    manifest = replace(build.begin_manifest(NETWORK, "drawn"), **facts)
+    groups = group_drawings(list_drawings(manifest), facts["recipe"]["group"])
+    return [[drawing.path for drawing in group] for group in groups]
+
+
 def test_an_atlas_says_how_it_was_made(unbroken: Path) -> None:
     manifest = load_atlas(unbroken).manifest
     assert (manifest.network, manifest.weights, manifest.source) == ("small", "a1" * 32, "drawn")
@@ -182,11 +235,14 @@ def test_the_default_layer_has_the_pictures_in_groups(unbroken: Path) -> None:
     found = measure_tensors(NETWORK, read_pictures(unbroken, list_paths()), [layer])[layer]
     raw = atlas.space(standardised=False)
     assert raw.groups is not None
+    rows = np.arange(len(CLASSES))
     # One picture a group: that of each seed.
-    np.testing.assert_allclose(raw.groups.swapaxes(0, 1), found.reshape(2, len(CLASSES), -1), rtol=2e-3, atol=1e-4)
+    values = raw.groups.at(rows)
+    error = np.abs(values.swapaxes(0, 1) - found.reshape(2, len(CLASSES), -1)).max((0, 1))
+    assert (error <= raw.groups.step / 2 + 1e-3 * np.abs(found).max(initial=0)).all()
     groups = atlas.space().groups
     assert groups is not None
-    np.testing.assert_array_equal(groups, raw.scale(raw.groups))
+    np.testing.assert_allclose(groups.at(rows), raw.scale(values.astype(np.float32)), rtol=1e-4, atol=1e-4)
     others = [name for name in atlas.manifest.layers if name != layer]
     assert [atlas.space(name).groups for name in others] == [None] * len(others)
 
@@ -209,7 +265,7 @@ def test_progress_is_told_from_the_start_to_the_end(tmp_path: Path) -> None:
     make(tmp_path, on_progress=listen)
     count = 2 * len(CLASSES)
     assert list(told) == ["drawing", "measuring", "mapping"]
-    assert told["drawing"] == [(0, count), *((done, count) for done in (*range(8, count, 8), count))]
+    assert told["drawing"] == [(done, count) for done in accumulate(map(len, list_groups()), initial=0)]
     assert told["measuring"][-1] == (count, count)
     assert told["mapping"] == [(0, 1), (1, 1)]
     told.clear()
@@ -233,18 +289,18 @@ def stop_at(number: int, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def test_drawing_goes_on_where_it_was_stopped(unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(build, "save_picture", stop_at(14, build.save_picture))
+        patch.setattr(build, "save_picture", stop_at(10, build.save_picture))
         with pytest.raises(KeyboardInterrupt):
             make(tmp_path)
     before = stamp(tmp_path)
-    assert len(before) == 13
+    assert len(before) == 9
     with pytest.raises(UserError, match="is half-built; finish it with `kinscape build"):
         load_atlas(tmp_path)
     make(tmp_path)
     assert read_all(tmp_path) == read_all(unbroken)
     after = stamp(tmp_path)
     kept = {path for path in before if after[path] == before[path]}
-    assert kept == set(list_paths()[:8])  # the group that was begun is drawn again as a whole
+    assert kept == set(list_groups()[0])  # the group that was begun is drawn again as a whole
 
 
 @pytest.mark.parametrize("step", ["measure_files", "save_features", "project_layers", "save_table", "save_manifest"])
@@ -276,7 +332,8 @@ def test_a_picture_that_was_lost_is_drawn_again_the_same(unbroken: Path, copy: P
     make(copy)
     assert read_all(copy) == read_all(unbroken)
     after = stamp(copy)
-    assert {path for path in before if after[path] == before[path]} == set(list_paths()) - set(list_paths()[8:16])
+    (group,) = (group for group in list_groups() if lost in group)
+    assert {path for path in before if after[path] != before[path]} == set(group)
 
 
 @pytest.mark.parametrize(
@@ -500,12 +557,17 @@ def test_kinds_may_be_added_later_and_draw_only_what_is_missing(full_atlas: Path
 
 def test_an_addition_that_was_lost_is_drawn_again_the_same(full_atlas: Path, full: Path) -> None:
     before = stamp(full)
-    additions = list_additions(load_atlas(full).manifest.additions)
-    (full / additions[4]).unlink()
+    pairs = load_atlas(full).manifest.additions
+    lost = list_additions(pairs)[5]
+    (full / lost).unlink()
     make_all(full)
     assert read_all(full) == read_all(full_atlas)
     after = stamp(full)
-    assert {path for path in before if after[path] != before[path]} == set(additions[3:6])  # its group of three
+    groups = list_groups(
+        classes=FEW, kinds=["class", *ALL_KINDS], additions=pairs, recipe=RECIPE.as_dict() | {"group": 3}
+    )
+    (group,) = (group for group in groups if lost in group)
+    assert {path for path in before if after[path] != before[path]} == set(group)
 
 
 def test_pairs_are_chosen_once(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -547,14 +609,21 @@ def test_unknown_kinds_are_told(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize(("batch", "sizes"), [(1, [3, 3, 2, 3, 1]), (2, [6, 5, 1]), (9, [12])])
+@pytest.mark.parametrize(
+    ("batch", "sizes"),
+    [(1, [[2], [2], [2], [2], [2], [2]]), (4, [[2, 2, 2, 2], [2, 2]]), (9, [[2, 2, 2, 2, 2, 2]])],
+)
 def test_groups_are_climbed_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, sizes: list[int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, sizes: list[list[int]]
 ) -> None:
     climbed = []
 
-    def draw(_network: Network, objective: Objective, _recipe: Recipe, streams: Sequence[object]) -> Tensor:
-        climbed.append(len(streams))
+    def draw(
+        _network: Network, objective: Objective, _recipe: Recipe, streams: Sequence[object], **options: Any
+    ) -> Tensor:
+        climbed.append(options["groups"])
+        assert (options["companions"], options["record"]) == (None, None)  # where the prior is over no group
+        assert len(streams) == sum(options["groups"])
         assert len(objective.weights["logits"]) == len(streams)
         return torch.zeros(len(streams), 3, SIDE, SIDE)
 
@@ -571,7 +640,9 @@ def test_a_gpu_climbs_as_many_groups_as_fit(monkeypatch: pytest.MonkeyPatch) -> 
     assert find_batch(NETWORK, RECIPE, group) == 1  # on a CPU more would be no faster
     drawn = []
 
-    def draw(_network: Network, _objective: Objective, recipe: Recipe, streams: Sequence[object]) -> Tensor:
+    def draw(
+        _network: Network, _objective: Objective, recipe: Recipe, streams: Sequence[object], **_options: object
+    ) -> Tensor:
         drawn.append((recipe.steps, len(streams)))
         return torch.zeros(len(streams), 3, SIDE, SIDE)
 
@@ -593,8 +664,8 @@ def test_a_gpu_climbs_as_many_groups_as_fit(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_features_only_keeps_the_means_of_its_layers_and_no_pictures(unbroken: Path, tmp_path: Path) -> None:
     whole, kept = load_atlas(unbroken), make(tmp_path / "atlas", features_only=("stem",))
-    default = whole.manifest.default_layer
-    assert list(kept.manifest.layers) == [layer for layer in whole.manifest.layers if layer in ("stem", default)]
+    assert list(kept.manifest.layers) == ["stem"]
+    assert (kept.manifest.blocks, kept.space().groups) == ({}, None)
     assert kept.manifest.features_only
     assert set(read_all(kept.folder)) == {MANIFEST, FEATURES, PICTURES, PROJECTIONS}
     assert len(kept.pictures) == 0
@@ -635,6 +706,10 @@ def test_a_run_stopped_before_the_pictures_went_measures_them_again(
     [
         ({"features_only": ("stern",)}, "has no layer 'stern'; it has: pixels, stem, logits"),
         ({"features_only": ("stem",), "kinds": ("opposite",)}, "holds classes; leave out --kinds"),
+        (
+            {"features_only": ("logits",), "sketches": 2},
+            "has no sketches beside it; leave out --sketches or --features",
+        ),
     ],
 )
 def test_what_features_only_cannot_be_is_told_before_anything_is_drawn(
@@ -643,3 +718,378 @@ def test_what_features_only_cannot_be_is_told_before_anything_is_drawn(
     with pytest.raises(UserError, match=message):
         make(tmp_path / "atlas", **options)
     assert not (tmp_path / "atlas").exists()
+
+
+# Groups
+
+
+def test_drawings_are_dealt_out_to_groups_spread_over_the_vocabulary() -> None:
+    classes = list(range(0, 1000, 9))
+    manifest = replace(
+        build.begin_manifest(NETWORK, "drawn"), classes=classes, seeds=[0, 1], kinds=["class", "opposite"]
+    )
+    drawings = list_drawings(manifest)
+    groups = group_drawings(drawings, 10)
+    assert sorted(drawing.path for group in groups for drawing in group) == sorted(drawing.path for drawing in drawings)
+    assert len({drawing.path for group in groups for drawing in group}) == len(drawings) == 3 * len(classes)
+    per_run = -(-len(classes) // 10)
+    assert len(groups) == 3 * per_run
+    place = {target: number for number, target in enumerate(classes)}
+    for group in groups:
+        assert len({(drawing.kind, drawing.seed) for drawing in group}) == 1
+        of = [place[drawing.targets[0]] // per_run for drawing in group]
+        assert len(set(of)) == len(of)  # at most one of each run of neighbours
+    for kind, seed in (("class", 0), ("class", 1), ("opposite", 0)):
+        sizes = [len(group) for group in groups if (group[0].kind, group[0].seed) == (kind, seed)]
+        assert max(sizes) <= 10
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_the_seed_decides_who_is_drawn_with_whom() -> None:
+    first, again, other = (
+        [[drawing.targets for drawing in group] for group in group_drawings(drawings, 8)]
+        for drawings in ([Drawing("class", (target,), seed) for target in range(100)] for seed in (0, 0, 1))
+    )
+    assert first == again
+    assert first != other
+    assert {frozenset(group) for group in first}.isdisjoint(frozenset(group) for group in other)
+
+
+def test_one_group_holds_all_where_there_are_few() -> None:
+    drawings = [Drawing("class", (target,), 0) for target in FEW]
+    assert group_drawings(drawings, 4) == [drawings]
+    assert group_drawings(drawings, 1000) == [drawings]
+    assert group_drawings([], 4) == []
+
+
+def test_who_is_drawn_together_does_not_depend_on_what_is_there(unbroken: Path, copy: Path) -> None:
+    for group in list_groups()[1::2]:
+        (copy / group[-1]).unlink()
+    drawn: list[list[str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        draw = build._draw
+
+        def spy(network: Network, recipe: Recipe, drawings: Sequence[Drawing], *given: Any) -> Tensor:
+            drawn.append([drawing.path for drawing in drawings])
+            return draw(network, recipe, drawings, *given)
+
+        patch.setattr(build, "_draw", spy)
+        make(copy)
+    assert drawn == list_groups()[1::2]
+    assert read_all(copy) == read_all(unbroken)
+
+
+# Drawing among others
+
+
+@pytest.fixture
+def no_companions(user_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of this test's own, which is empty."""
+    folder = tmp_path / "own cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    assert folder != user_cache
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mingled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an unbroken run builds by a recipe whose prior is over the group; not to be changed."""
+    folder = tmp_path_factory.mktemp("mingled") / "atlas"
+    make(folder, NORMED, MINGLED)
+    return folder
+
+
+def test_the_first_group_leaves_companions_in_the_atlas(mingled: Path) -> None:
+    assert set(read_all(mingled)) == {MANIFEST, FEATURES, PICTURES, PROJECTIONS, COMPANIONS, *list_paths()}
+    record = Recorder()
+    first = group_drawings(list_drawings(load_atlas(mingled).manifest), MINGLED.group)[0]
+    draw(
+        NORMED,
+        join([drawing.objective(1000) for drawing in first]),
+        MINGLED,
+        [drawing.stream() for drawing in first],
+        groups=[len(first)],
+        record=record,
+    )
+    expected = record.finish().tables
+    kept = find_companions(NORMED, MINGLED, folder=mingled)
+    assert kept is not None
+    assert set(kept.tables) == set(expected) == {"stem"}
+    torch.testing.assert_close(kept.tables["stem"], expected["stem"], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("number", [3, 14])
+def test_drawing_among_others_goes_on_where_it_was_stopped(
+    mingled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    folder = tmp_path / "atlas"
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "save_picture", stop_at(number, build.save_picture))
+        with pytest.raises(KeyboardInterrupt):
+            make(folder, NORMED, MINGLED)
+    assert len(stamp(folder)) == number - 1
+    make(folder, NORMED, MINGLED)
+    assert read_all(folder) == read_all(mingled)
+
+
+def test_who_is_drawn_together_matters_where_the_prior_is_over_the_group(mingled: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "atlas"
+    make(folder, NORMED, MINGLED.change({"group": "10"}))
+    assert [
+        path for path in list_paths() if (folder / path).read_bytes() != (mingled / path).read_bytes()
+    ] == list_paths()
+
+
+def test_another_size_of_group_is_another_recipe(mingled: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(mingled, tmp_path / "atlas")
+    with pytest.raises(
+        UserError, match=rf"^{folder} holds an atlas with other recipe; give the same .*--out$"
+    ) as caught:
+        make(folder, NORMED, MINGLED.change({"group": "5"}))
+    assert "\n" not in str(caught.value)
+    assert read_all(folder) == read_all(mingled)
+
+
+def test_a_few_classes_are_drawn_among_companions_whatever_is_beside_them(tmp_path: Path, no_companions: Path) -> None:
+    assert find_companions(NORMED, MINGLED)
+    atlases = {
+        classes: make(tmp_path / "-".join(map(str, classes)), NORMED, MINGLED, classes=classes, seeds=[0]).folder
+        for classes in ((7, 281), (60, 281), (281, 500), (281,))
+    }
+    assert len(list(no_companions.rglob("*.safetensors"))) == 1
+    assert not any((folder / COMPANIONS).exists() for folder in atlases.values())
+    (path,) = list_paths([281], [0])
+    first, *others = (read_pictures(folder, [path]) for folder in atlases.values())
+    assert (atlases[7, 281] / path).read_bytes() == (atlases[60, 281] / path).read_bytes()
+    for other in others:  # at another place in a batch, or in another batch, rounding may differ
+        assert (first - other).abs().max() <= 2 / 255
+    grown = make(tmp_path / "group", NORMED, MINGLED, classes=[7, 281, 500], seeds=[0]).folder
+    assert (grown / COMPANIONS).is_file()  # half a group is a group
+    assert not torch.equal(read_pictures(grown, [path]), first)
+
+
+def test_the_companions_of_the_atlas_come_first(
+    mingled: Path, tmp_path: Path, no_companions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(mingled, tmp_path / "atlas")
+    seen: list[list[str] | None] = []
+    taken = build._draw
+
+    def spy(network: Network, recipe: Recipe, drawings: Sequence[Drawing], *given: Any) -> Tensor:
+        _, companions, _ = given
+        seen.append(sorted(companions.tables) if companions else None)
+        return taken(network, recipe, drawings, *given)
+
+    monkeypatch.setattr(build, "_draw", spy)
+    atlas = make(folder, NORMED, MINGLED, kinds=["addition", "opposite"])
+    assert seen.count(["stem"]) == 0  # 20 opposites and 20 pairs make whole groups
+    assert not no_companions.exists()
+    assert atlas.manifest.kinds == ["class", "opposite", "addition"]
+
+
+def test_a_few_are_drawn_once_companions_are(tmp_path: Path, no_companions: Path) -> None:
+    told: list[str] = []
+    for number in range(2):
+        make(
+            tmp_path / str(number),
+            NORMED,
+            MINGLED,
+            classes=[7, 281],
+            seeds=[0],
+            on_progress=lambda what, done, total: told.append(f"{what} {done}/{total}"),
+        )
+        steps = [f"first drawing 6 companions {step}/3" for step in (1, 2, 3)] if not number else []
+        assert told[: len(steps) + 2] == ["drawing 0/2", *steps, "drawing 2/2"]
+        told.clear()
+    assert len(list(no_companions.rglob("*.safetensors"))) == 1
+
+
+def test_the_atlas_is_locked_while_it_is_built(tmp_path: Path) -> None:
+    folder = tmp_path / "atlas"
+    there = []
+    make(folder, on_progress=lambda *_: there.append((folder / LOCK).exists()))
+    assert all(there)
+    assert not (folder / LOCK).exists()
+
+
+def test_a_folder_that_another_process_writes_into_is_left_alone(copy: Path, unbroken: Path) -> None:
+    (copy / list_paths()[0]).unlink()
+    before = read_all(copy)
+    reason = f"another kinscape is writing into {copy}; wait until it is done, or give another folder"
+    with hold(copy):
+        with pytest.raises(UserError) as caught:
+            make(copy)
+        assert str(caught.value) == reason
+        assert read_all(copy) == before | {LOCK: b""}
+    make(copy)
+    assert read_all(copy) == read_all(unbroken)
+
+
+# Sketches
+
+SKETCHED = [7, 60, 277, 281, 282, 480]
+
+
+def make_sketched(folder: Path, **changes: Any) -> Atlas:
+    return make(folder, NORMED, **{"classes": SKETCHED, "seeds": [0], "sketches": 3, **changes})
+
+
+@pytest.fixture(scope="module")
+def sketched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an unbroken run builds with sketches; not to be changed."""
+    folder = tmp_path_factory.mktemp("sketched") / "atlas"
+    make_sketched(folder)
+    return folder
+
+
+def test_questions_are_asked_in_the_space_of_the_sketches(sketched: Path) -> None:
+    manifest = load_atlas(sketched).manifest
+    assert manifest.layers == {"pixels": 768, "stem": 8, "logits": 1000, "classifier": 8, "kin": 1008}
+    assert (manifest.default_layer, manifest.default_metric) == ("kin", "cosine")
+    assert manifest.picture_layers == ["pixels", "stem", "logits"]
+    assert manifest.picture_layer in manifest.picture_layers
+    assert manifest.of_pictures == (manifest.picture_layer, manifest.picture_metric)
+    assert manifest.sketches == 3
+    blocks = [{"name": "logits", "size": 1000, "weight": 1.0}, {"name": "classifier", "size": 8, "weight": 1.0}]
+    assert manifest.blocks == {"kin": blocks}
+    assert manifest.quality["pictures"] == len(SKETCHED)
+    inner = load_atlas(sketched / SKETCHES).manifest
+    assert (inner.features_only, inner.sketches, inner.seeds, inner.classes) == (True, 0, [0, 1, 2], SKETCHED)
+    assert inner.layers == {"logits": 1000, "classifier": 8, "kin": 1008}
+    assert Recipe.from_dict(inner.recipe or {}) == SKETCH.fit(SIDE)
+    assert list((sketched / SKETCHES).rglob("*.webp")) == []
+    assert not list(sketched.rglob(f"{LOCK}*"))
+
+
+def test_the_space_of_the_sketches_is_mixed_as_by_hand(sketched: Path) -> None:
+    atlas = load_atlas(sketched)
+    logits = atlas.sketches.space("logits", standardised=False).vectors
+    rows = NORMED.module.state_dict()["head.weight"].numpy()[SKETCHED].astype(np.float64)
+    np.testing.assert_allclose(atlas.space("classifier", standardised=False).vectors, rows, rtol=2e-3, atol=1e-3)
+    scores = (rows - rows.mean(0)) / rows.std(0)
+    scores /= np.linalg.norm(scores, axis=1, keepdims=True)
+    shares = (scores @ scores.T).clip(0)  # of all: there are fewer than ten
+    np.fill_diagonal(shares, 1)
+    shares /= shares.sum(1, keepdims=True)
+    raw = atlas.space("kin", standardised=False)
+    np.testing.assert_allclose(raw.vectors[:, :1000], shares @ logits, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(raw.vectors[:, 1000:], rows, rtol=2e-3, atol=1e-3)
+    assert atlas.space().layer == "kin"
+    standard = atlas.space().vectors.astype(np.float64)
+    # Both blocks count alike: the mean square of all features is 1.
+    for part in (standard[:, :1000], standard[:, 1000:]):
+        assert (part**2).sum(1).mean() == pytest.approx(1008 / 2, rel=1e-3)
+
+
+def test_the_sketches_can_be_resampled_one_by_one(sketched: Path) -> None:
+    space = load_atlas(sketched).space("kin")
+    assert space.groups is not None
+    assert space.groups.values.shape == (len(SKETCHED), 3, 1000)
+    assert space.groups.values.dtype == np.uint8
+    rows = np.arange(len(SKETCHED))
+    resampled = space.resample(rows)
+    assert resampled is not None
+    assert resampled.shape == (len(SKETCHED), 3, 1008)
+    np.testing.assert_allclose(resampled.mean(1), space.vectors, rtol=1e-4, atol=1e-4)
+    assert resampled[..., :1000].std(1).max() > 0
+    np.testing.assert_allclose(resampled[..., 1000:].std(1), 0, atol=1e-12)
+
+
+def test_every_layer_of_the_sketches_has_its_maps(sketched: Path) -> None:
+    atlas = load_atlas(sketched)
+    for layer in ("classifier", "kin"):
+        vectors = atlas.space(layer).vectors.astype(np.float64)
+        places = atlas.projection(layer, method="pca").astype(np.float64)
+        largest = np.linalg.svd(vectors - vectors.mean(0))[1][:2]
+        np.testing.assert_allclose(np.linalg.norm(places, axis=0), largest, rtol=1e-4)
+    assert set(atlas.projections["layer"]) == set(atlas.manifest.layers)
+
+
+@pytest.mark.parametrize("stopped", ["before", "within", "after"])
+def test_a_build_with_sketches_goes_on_where_it_was_stopped(
+    sketched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: str
+) -> None:
+    folder, count = tmp_path / "atlas", len(SKETCHED)
+    with monkeypatch.context() as patch:
+        name = "finish_atlas" if stopped == "after" else "save_picture"
+        number = {"before": 3, "within": count + 9, "after": 2}[stopped]
+        patch.setattr(build, name, stop_at(number, getattr(build, name)))
+        with pytest.raises(KeyboardInterrupt):
+            make_sketched(folder)
+    assert (folder / SKETCHES).exists() == (stopped != "before")
+    if stopped == "after":
+        assert load_atlas(folder / SKETCHES).manifest.finished
+        monkeypatch.setattr(build, "draw", lambda *_, **__: pytest.fail("they are drawn already"))
+    make_sketched(folder, sketches=0)  # what was begun goes on
+    assert read_all(folder) == read_all(sketched)
+
+
+def test_sketches_may_be_added_later(sketched: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "atlas"
+    before = make_sketched(folder, sketches=0).manifest
+    assert (before.sketches, before.blocks, before.picture_layer) == (0, {}, "")
+    assert before.of_pictures == (before.default_layer, before.default_metric)
+    drawn = stamp(folder)
+    told: dict[str, tuple[int, int]] = {}
+    after = make_sketched(folder, on_progress=lambda what, done, total: told.update({what: (done, total)})).manifest
+    assert told["sketches: drawing"] == told["sketches: measuring"] == (3 * len(SKETCHED),) * 2
+    assert stamp(folder) == drawn
+    assert (after.picture_layer, after.picture_metric) == (before.default_layer, before.default_metric)
+    assert read_all(folder) == read_all(sketched)
+
+
+def test_what_is_no_class_is_measured_in_the_pictures_own_layer(tmp_path: Path) -> None:
+    atlas = make_sketched(tmp_path / "atlas", kinds=["opposite"], sketches=2)
+    layer = atlas.manifest.picture_layer
+    assert atlas.manifest.default_layer == "kin"
+    paths = atlas.pictures_of("opposite")["path"].tolist()
+    found = measure_tensors(NORMED, read_pictures(atlas.folder, paths), [layer])[layer]
+    np.testing.assert_allclose(atlas.vectors_of("opposite", standardised=False), found, rtol=2e-3, atol=1e-3)
+
+
+def test_the_logits_of_groups_are_off_by_half_a_step_at_most(tmp_path: Path) -> None:
+    groups, found = read_groups(tmp_path)
+    error = np.abs(groups.at(np.arange(len(SKETCHED))) - found).max((0, 1))
+    assert (error <= groups.step / 2 + 1e-5 * np.abs(found).max()).all()
+
+
+def read_groups(folder: Path) -> tuple[Groups, NDArray[np.float32]]:
+    """Build with features only: the groups that are kept of the logits, and (classes, drawings, logits) measured."""
+    seeds = [0, 1, 2]
+    whole = make(folder / "whole", NORMED, classes=SKETCHED, seeds=seeds)
+    kept = make(folder / "kept", NORMED, classes=SKETCHED, seeds=seeds, features_only=["logits"])
+    assert (kept.manifest.default_layer, kept.manifest.picture_layer) == ("kin", "logits")
+    groups = kept.space("logits", standardised=False).groups
+    assert groups is not None
+    found = measure_tensors(NORMED, read_pictures(whole.folder, list_paths(SKETCHED, seeds)), ["logits"])["logits"]
+    return groups, found.reshape(len(seeds), len(SKETCHED), -1).swapaxes(0, 1)
+
+
+def test_features_only_keeps_the_logits_of_groups_of_drawings(tmp_path: Path) -> None:
+    groups, found = read_groups(tmp_path)
+    assert groups.values.dtype == np.uint8
+    assert groups.values.shape == found.shape == (len(SKETCHED), 3, 1000)
+    np.testing.assert_allclose(groups.step, np.ptp(found, axis=(0, 1)) / 255, rtol=1e-3)
+    # What counts when they are resampled: how the drawings of a class differ.
+    values = groups.at(np.arange(len(SKETCHED)))
+    error = (values - values.mean(1, keepdims=True)) - (found - found.mean(1, keepdims=True))
+    assert (np.abs(error).max((0, 1)) <= groups.step).all()
+    assert (np.abs(values - found).max((0, 1)) <= groups.step / 2 + 1e-3 * np.abs(found).max()).all()
+
+
+def test_features_of_one_drawing_a_class_have_no_kin(tmp_path: Path) -> None:
+    kept = make(tmp_path, NORMED, classes=SKETCHED, seeds=[0], features_only=["logits"])
+    assert kept.manifest.layers == {"logits": 1000}
+    assert (kept.manifest.default_layer, kept.space().groups, kept.manifest.blocks) == ("logits", None, {})
+
+
+def test_a_network_that_cannot_be_sketched_with_is_told_before_anything_is_drawn(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has no batch norm that is folded"):
+        make(tmp_path / "atlas", classes=FEW, seeds=[0], sketches=2)
+    assert list(tmp_path.rglob("*.webp")) == []
+
+
+def test_a_begun_atlas_keeps_its_number_of_sketches(sketched: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(sketched, tmp_path / "atlas")
+    assert make_sketched(folder, sketches=4).manifest.sketches == 3
+    assert read_all(folder) == read_all(sketched)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from analysis.atlas import Atlas, load_atlas, save_features
 from analysis.build import Drawing
 from analysis.categories import find_group, load_categories
+from analysis.companions import find_companions
 from analysis.drawing import (
     Files,
     Outcome,
@@ -40,7 +41,9 @@ from inputgen.canvas import make_stream
 from inputgen.errors import UserError
 from inputgen.network import Network
 from inputgen.objective import LOGITS, Objective
+from inputgen.prior import Companions
 from inputgen.recipe import OCTAVES, RECIPES, Octave, Recipe
+from tests.analysis.test_build import MINGLED, NORMED
 from tests.analysis.test_photographs import BAD, write_bad
 from tests.conftest import TINY_CLASSES, AtlasFactory
 from tests.inputgen.conftest import make_network
@@ -622,7 +625,43 @@ def test_what_no_jpeg_can_note_is_told_before_the_climb(tmp_path: Path) -> None:
     assert plan_files(long, [0], out=tmp_path / "long.png", film=None, trace=None).pictures == (tmp_path / "long.png",)
 
 
-@pytest.mark.parametrize("text", ["pixels[3]", "pixels: lynx - tabby"])
-def test_pixels_cannot_be_climbed(text: str, network: Network) -> None:
-    with pytest.raises(UserError, match=r"^the pixels are measured in an atlas, but are no layer that can be climbed"):
+@pytest.mark.parametrize("text", ["pixels[3]", "pixels: lynx - tabby", "kin: lynx - tabby", "classifier[3]"])
+def test_what_an_atlas_has_beside_the_networks_layers_cannot_be_climbed(text: str, network: Network) -> None:
+    layer = text.replace("[", ":").partition(":")[0]
+    with pytest.raises(
+        UserError, match=rf"^an atlas has {layer}, but it is no layer that can be climbed; name another$"
+    ):
         make_objective(parse_expression(text), network)
+
+
+@pytest.fixture(scope="module")
+def companions() -> Companions:
+    found = find_companions(NORMED, MINGLED)
+    assert found is not None
+    return found
+
+
+def draw_seeds(seeds: list[int], companions: Companions | None) -> dict[int, Tensor]:
+    *_, last = climb_expression(parse_expression("tabby"), NORMED, MINGLED, seeds=seeds, companions=companions)
+    return dict(zip(seeds, last.pictures(), strict=True))
+
+
+def test_among_companions_a_picture_is_the_same_whatever_is_drawn_beside_it(companions: Companions) -> None:
+    together, others, alone = (draw_seeds(seeds, companions) for seeds in ([0, 1, 2], [0, 5, 6], [0]))
+    assert torch.equal(together[0], others[0])
+    torch.testing.assert_close(together[0], alone[0], rtol=0, atol=1e-4)  # another batch may round otherwise
+    assert not torch.allclose(together[0], together[1], atol=1e-2)
+    # Without companions the seeds are a group.
+    group, other_group = (draw_seeds(seeds, None) for seeds in ([0, 1, 2], [0, 5, 6]))
+    assert not torch.allclose(group[0], other_group[0], atol=1e-4)
+
+
+def test_files_are_drawn_among_companions(tmp_path: Path, companions: Companions) -> None:
+    expression, pictures = parse_expression("tabby"), []
+    for seeds in ([0, 1], [0, 7]):
+        files = plan_files(expression, seeds, out=tmp_path / f"{seeds[1]}.png", film=None, trace=None)
+        draw_files(expression, NORMED, MINGLED, files, seeds=seeds)
+        pictures.append(np.asarray(Image.open(files.pictures[0])))
+    np.testing.assert_array_equal(pictures[0], pictures[1])
+    expected = draw_seeds([0, 1], companions)[0].permute(1, 2, 0).numpy() * 255
+    np.testing.assert_allclose(pictures[0], expected, atol=1.5)

@@ -1,16 +1,23 @@
 """The shipped data, and files that are written whole or not at all."""
 
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from analysis.atlas import load_atlas
 from analysis.files import (
+    LOCK,
     UNFINISHED,
     find_data,
     find_shipped_atlas,
     list_shipped_atlases,
+    lock_folder,
     remove_unfinished,
     write_whole,
 )
@@ -94,3 +101,67 @@ def test_a_shipped_atlas_opens_by_its_name_where_no_folder_has_it(
         load_atlas(name)
     with pytest.raises(UserError, match=f"one of those that ship with it: {name}"):
         load_atlas("nowhere")
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from analysis.files import lock_folder
+with lock_folder(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Have another process hold a folder; it gives it back when its input ends."""
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_one_process_writes_into_a_folder_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "atlas"
+    with hold(folder) as process:
+        with pytest.raises(UserError) as caught, lock_folder(folder):
+            pytest.fail("another process holds it")
+        assert str(caught.value) == (
+            f"another kinscape is writing into {folder}; wait until it is done, or give another folder"
+        )
+        with lock_folder(folder.parent), lock_folder(tmp_path / "other"):
+            pass
+        process.communicate("")
+        assert process.returncode == 0
+    assert list(folder.iterdir()) == []
+    with lock_folder(folder):
+        assert [path.name for path in folder.iterdir()] == [LOCK]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_killed_process_gives_the_folder_back(tmp_path: Path) -> None:
+    with hold(tmp_path) as process:
+        process.kill()
+        process.wait()
+        with lock_folder(tmp_path):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_gives_the_folder_back(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), lock_folder(tmp_path):
+        raise ZeroDivisionError
+    with lock_folder(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -784,6 +784,8 @@ def test_prior_tells_how_it_pulls() -> None:
     recorder = Recorder(2)
     prior = StatisticsPrior(network, ask((5.0, 0.0), 2), record=recorder)
     find_pull(prior, network, maps[:2])
+    prior.advance(0.25)
+    find_pull(prior, network, maps[2:])  # a step that failed, and is told again
     find_pull(prior, network, maps)
     prior.advance(0.5)
     find_pull(prior, network, maps[2:])
