@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from analysis.judge import Judge
 
 TOP = 5
+PACE = 2.5
+"""How many times the recipe's step sizes a way from one class to another takes: a finished picture resists."""
 PICTURE_OPTIONS: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG"},
     ".webp": {"format": "WEBP", "quality": 90, "method": 4},
@@ -71,7 +73,8 @@ def make_objective(expression: Expression, network: Network, atlas: Atlas | None
     expression : Expression
         Classes: a weighted sum of logits, a group's being the mean of its classes'. Feature maps: of mean
         activations. Names in a layer: a direction in the layer's feature space, in which every feature is
-        standardised over the atlas's classes: the sum of the groups' mean vectors, scaled to length 1.
+        standardised over the atlas's classes: the sum of the groups' mean vectors, scaled to length 1. A way moves to
+        its end less its start.
     network : Network
         Which draws.
     atlas : Atlas, optional
@@ -94,7 +97,11 @@ def make_objective(expression: Expression, network: Network, atlas: Atlas | None
         weights = np.stack([weigh(terms) for terms in sums])
         return {expression.layer: torch.from_numpy(weights).float()[None]}
 
-    return Objective(stack(expression.parts), None if expression.end is None else stack([expression.end]))
+    start = stack(expression.parts)
+    if expression.end is None:
+        return Objective(start)
+    # What the way leaves behind is climbed down: else the first class stays in the picture to the end.
+    return Objective(start, {layer: end - start[layer] for layer, end in stack([expression.end]).items()})
 
 
 def _find_weigher(expression: Expression, network: Network, atlas: Atlas | None) -> Callable[[Sum], Values]:
@@ -237,10 +244,30 @@ def climb_expression(
 
     def steps() -> Generator[Step, None, None]:
         yield _look_at_start(network, batch, recipe, make_streams(), make_start(), find_zero(0.0))
-        for step in climb(network, batch, recipe, make_streams(), start=make_start(), companions=companions):
-            yield replace(step, values=step.values - find_zero(step.number / step.count))
+        streams, begin, made, done = make_streams(), make_start(), recipe, 0
+        if expression.end is not None:
+            if begin is None and recipe.steps > 1:
+                # A way from noise begins with a picture of its first end.
+                made, done = recipe.take(recipe.steps - recipe.steps // 2), recipe.steps // 2
+                first = replace(batch, ends=None)
+                for step in climb(network, first, recipe.take(done), streams, companions=companions):
+                    yield replace(step, count=recipe.steps, values=step.values - find_zero(0.0))
+                begin = step.pictures()
+            made = _hurry(made)
+        for step in climb(network, batch, made, streams, start=begin, companions=companions):
+            values = step.values - find_zero(step.number / step.count)
+            yield replace(step, number=done + step.number, count=recipe.steps, values=values)
 
     return steps()
+
+
+def _hurry(recipe: Recipe) -> Recipe:
+    """Give a recipe steps that change a finished picture into another."""
+    octaves = []
+    for octave in recipe.octaves:
+        first, last = octave.step_size
+        octaves.append(replace(octave, step_size=(first * PACE, last * PACE)))
+    return replace(recipe, octaves=tuple(octaves))
 
 
 def _repeat(objective: Objective, pictures: int) -> Objective:

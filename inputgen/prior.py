@@ -285,9 +285,7 @@ class StatisticsPrior:
             if self._companions:
                 table = self._companions.tables.get(place.name)
                 if table is None or table.shape[2] != len(spread):
-                    raise ValueError(
-                        f"companions of another network: here {place.name} has {len(spread)} channels"
-                    )
+                    raise ValueError(f"companions of another network: here {place.name} has {len(spread)} channels")
 
     @property
     def mingles(self) -> bool:

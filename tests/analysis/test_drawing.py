@@ -20,6 +20,7 @@ from analysis.build import Drawing
 from analysis.categories import find_group, load_categories
 from analysis.companions import find_companions
 from analysis.drawing import (
+    PACE,
     Files,
     Outcome,
     Trace,
@@ -119,7 +120,7 @@ def one_hot(**weights: float) -> NDArray[np.float64]:
             [one_hot(Siberian_husky=0.7, timber_wolf=0.3, collie=-1)],
             None,
         ),
-        ("Siberian husky -> dalmatian", [one_hot(Siberian_husky=1)], one_hot(dalmatian=1)),
+        ("Siberian husky -> dalmatian", [one_hot(Siberian_husky=1)], one_hot(dalmatian=1, Siberian_husky=-1)),
     ],
 )
 def test_objectives_of_classes(
@@ -234,8 +235,17 @@ def test_a_way_shifts_from_one_class_to_the_other(network: Network, recipe: Reci
     *_, last = climb_expression(parse_expression("tabby -> tiger cat"), network, recipe)
     start = torch.randn(3, SIDE, SIDE, generator=make_stream(0, *make_key(parse_expression("tabby -> tiger cat"))))
     gained = (last.pictures()[0] - (start * 0.02 + 0.3)).mean((1, 2)) * SIDE**2 / RATE
-    # The weights of tabby are (q - n) / q, of tiger cat n / q, n from 1 to q.
-    assert gained.tolist() == pytest.approx([2.0, 3.0, 0.0], abs=1e-3)
+    # Two steps up tabby; then three of PACE times the length, tiger cat's weight being n / 3 and tabby's 1 - 2 n / 3.
+    assert STEPS == 5
+    assert gained.tolist() == pytest.approx([2.0 - PACE, 2.0 * PACE, 0.0], abs=1e-3)
+
+
+def test_a_way_from_a_photograph_takes_all_steps(network: Network, recipe: Recipe) -> None:
+    start = torch.full((1, 3, SIDE, SIDE), 0.5)
+    steps = list(climb_expression(parse_expression("tabby -> tiger cat"), network, recipe, start=start))
+    assert [(step.number, step.count) for step in steps] == [(number, STEPS) for number in range(STEPS + 1)]
+    gained = (steps[-1].pictures()[0].mean((1, 2)) - 0.5) * SIDE**2 / RATE / PACE
+    assert gained.tolist() == pytest.approx([STEPS - 2 * 3.0, 3.0, 0.0], abs=1e-3)  # 3 is the sum of n / 5
 
 
 def test_a_photograph_is_where_the_climb_starts(network: Network, recipe: Recipe) -> None:
