@@ -1479,13 +1479,13 @@ def demo(
         network = load_network(opened.manifest.network, device=device)
         with _show_progress() as on_progress:
             check = remeasure_atlas(opened, network, on_progress=on_progress)
-        space, metric = check.space.standardise(), opened.manifest.default_metric
+        space, metric = opened.space(), opened.manifest.default_metric
         _print_plain(
             f"{network.name} looked at {check.pictures} pictures that it drew itself and recognises "
             f"{check.recognised:.1%} of them."
         )
         _print_plain(
-            f"Layer {space.layer}: the features equal the shipped ones to {check.deviation:.1e} of their spread."
+            f"Layer {check.space.layer}: the features equal the shipped ones to {check.deviation:.1e} of their spread."
         )
         answer = find_closer(space, find_group("cat"), find_group("fox"), find_group("wolf"), metric=metric)
         _print_plain(answer.sentence)

@@ -65,7 +65,7 @@ from inputgen.canvas import make_stream
 from inputgen.errors import UserError
 from inputgen.network import Network
 from inputgen.objective import LOGITS, Objective, join
-from inputgen.prior import Companions, Recorder
+from inputgen.prior import Recorder
 from inputgen.recipe import SKETCH, Recipe
 
 if TYPE_CHECKING:
@@ -330,41 +330,39 @@ def draw_pictures(
     if not missing:
         return
     _forget_judges(folder)
-    whole = [group for group in missing if 2 * len(group) >= recipe.group or not recipe.mingles]
-    if batch is None and whole:
-        batch = find_batch(network, recipe, whole[0])
-    # The one that is recorded is climbed by itself.
-    first, rest = ([groups[0]], whole[1:]) if recipe.mingles and groups[0] in whole else ([], whole)
-    batches = [first] if first else []
-    batches += [rest[start : start + (batch or 1)] for start in range(0, len(rest), batch or 1)]
-    few = [group for group in missing if group not in whole]
-    for number, together in enumerate([*batches, *([group] for group in few)]):
+    few = [group for group in missing if recipe.mingles and 2 * len(group) < recipe.group]
+    whole = [group for group in missing if group not in few]
+
+    def draw_groups(together: Sequence[list[Drawing]], **options: Any) -> None:
+        nonlocal done
         drawings = [drawing for group in together for drawing in group]
-        companions, record = None, None
-        if number >= len(batches):
-            companions = find_companions(network, recipe, folder=folder, on_progress=on_progress)
-        elif recipe.mingles and groups[0] in together:
-            record = Recorder()
-        pictures = _draw(network, recipe, drawings, [len(group) for group in together], companions, record)
-        if record:
+        pictures = _draw(network, recipe, drawings, groups=[len(group) for group in together], **options)
+        if record := options.get("record"):  # before the pictures, which say that the group is done
             save_companions(folder, network, recipe, record.finish())
         for drawing, picture in zip(drawings, pictures, strict=True):
             save_picture(folder / drawing.path, picture)
         done += len(drawings)
         on_progress("drawing", done, total)
 
+    if recipe.mingles and whole[:1] == groups[:1]:
+        draw_groups([whole.pop(0)], record=Recorder())
+    if whole:
+        batch = batch or find_batch(network, recipe, whole[0])
+    for start in range(0, len(whole), batch or 1):
+        draw_groups(whole[start : start + (batch or 1)])
+    companions = find_companions(network, recipe, folder=folder, on_progress=on_progress) if few else None
+    for group in few:
+        draw_groups([group], companions=companions)
+
 
 def _draw(
     network: Network,
     recipe: Recipe,
     drawings: Sequence[Drawing],
-    groups: Sequence[int] | None = None,
-    companions: Companions | None = None,
-    record: Recorder | None = None,
+    **options: Any,
 ) -> torch.Tensor:
     objective = join([drawing.objective(network.class_count) for drawing in drawings])
-    streams = [drawing.stream() for drawing in drawings]
-    return draw(network, objective, recipe, streams, groups=groups, companions=companions, record=record)
+    return draw(network, objective, recipe, [drawing.stream() for drawing in drawings], **options)
 
 
 def find_batch(network: Network, recipe: Recipe, group: Sequence[Drawing]) -> int:
@@ -453,7 +451,7 @@ def measure_atlas(folder: Path, network: Network, *, features_only: Sequence[str
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """An atlas's default layer, measured again.
+    """The default layer of an atlas's pictures, measured again.
 
     Attributes
     ----------
@@ -483,7 +481,7 @@ def remeasure_atlas(atlas: Atlas, network: Network, *, on_progress: Progress) ->
             f"({manifest.weights[:12]}, here {network.weights_hash[:12]})"
         )
     statistics, verdicts = _measure_classes(atlas.folder, network, manifest, on_progress=on_progress)
-    stored = atlas.space(standardised=False)
+    stored = atlas.space(manifest.of_pictures[0], standardised=False)
     means = statistics.as_tensors()[f"{stored.layer}.mean"].astype(np.float32)
     spread = stored.vectors.std(0)
     varies = spread > 0  # what is constant counts for nothing in the space

@@ -769,9 +769,9 @@ def test_who_is_drawn_together_does_not_depend_on_what_is_there(unbroken: Path, 
     with pytest.MonkeyPatch.context() as patch:
         draw = build._draw
 
-        def spy(network: Network, recipe: Recipe, drawings: Sequence[Drawing], *given: Any) -> Tensor:
+        def spy(network: Network, recipe: Recipe, drawings: Sequence[Drawing], **given: Any) -> Tensor:
             drawn.append([drawing.path for drawing in drawings])
-            return draw(network, recipe, drawings, *given)
+            return draw(network, recipe, drawings, **given)
 
         patch.setattr(build, "_draw", spy)
         make(copy)
@@ -875,10 +875,10 @@ def test_the_companions_of_the_atlas_come_first(
     seen: list[list[str] | None] = []
     taken = build._draw
 
-    def spy(network: Network, recipe: Recipe, drawings: Sequence[Drawing], *given: Any) -> Tensor:
-        _, companions, _ = given
+    def spy(network: Network, recipe: Recipe, drawings: Sequence[Drawing], **given: Any) -> Tensor:
+        companions = given.get("companions")
         seen.append(sorted(companions.tables) if companions else None)
-        return taken(network, recipe, drawings, *given)
+        return taken(network, recipe, drawings, **given)
 
     monkeypatch.setattr(build, "_draw", spy)
     atlas = make(folder, NORMED, MINGLED, kinds=["addition", "opposite"])
