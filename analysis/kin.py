@@ -27,7 +27,7 @@ from inputgen.errors import UserError
 if TYPE_CHECKING:
     from inputgen.network import Network
 
-NEAREST = 10  # classes that a class's drawings are averaged with, itself among them
+NEAREST = 20  # classes that a class's drawings are averaged with, itself among them
 ROWS_WEIGHT = 1.0  # of the block of the classifier's rows; the drawings' has 1
 METRIC = "cosine"
 
@@ -55,11 +55,11 @@ def make_kin(
     from analysis.agreement import find_classifier
 
     tensors: dict[str, NDArray[Any]] = {}
-    blocks = [Block("logits", logits.shape[1])]
+    blocks = [Block(f"logits of the drawings, mixed with the {NEAREST} nearest", logits.shape[1])]
     by = logits
     try:
         by = tensors["classifier.mean"] = find_classifier(network, classes).vectors
-        blocks.append(Block("classifier", by.shape[1], ROWS_WEIGHT))
+        blocks.append(Block("rows of the classifier", by.shape[1], ROWS_WEIGHT))
     except UserError:
         pass
     tensors["kin.neighbours"], tensors["kin.shares"] = find_shares(by)
