@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from analysis.atlas import (
     ADDITION,
@@ -168,16 +168,18 @@ def closer(
     for word, names in answer.classes.items():
         _print_plain(f"  {word}: {', '.join(names)}")
     _print_plain(f"  {_describe(space, metric)}")
-    table = Table("votes by", *(Column(told, overflow="fold") for told in (b, c, "too close to call")))
     for by in VOTERS:
         cast = [vote for vote in votes if vote.by == by and not vote.error]
         sure, signs = ([vote for vote in cast if (vote.interval is None) == bare] for bare in (False, True))
         # What only has a sign can never be too close to call, and so must not be counted with what can.
-        for title, those in ((by, sure), (f"{by}, by sign", signs)):
-            choices = [[vote.voter for vote in those if vote.answer == one] for one in (b, c, None)]
+        for title, those in ((f"by {by}", sure), (f"by {by}, by sign", signs)):
+            told = []
+            for word in (b, c):
+                names = [vote.voter for vote in those if vote.answer == word]
+                told.append(f"{len(names)} for {word}" + (f" ({', '.join(names)})" if names else ""))
+            close = sum(vote.answer is None for vote in those)
             if those:
-                table.add_row(title, *(f"{len(names)}: {', '.join(names)}" if names else "0" for names in choices))
-    console.print(table)
+                _print_plain(f"Votes {title}: {', '.join(told)}" + (f", {close} too close to call" if close else ""))
     for vote in votes:
         if vote.error:
             _print_plain(f"{vote.voter} has no vote: {vote.error}")
@@ -900,8 +902,12 @@ def info(atlas: AtlasOption = None, as_json: JsonOption = False) -> None:
         "kinds": ", ".join(manifest.kinds),
         **{kind: _tell_count(kind, count) for kind, count in counts.items()},
         "layers": ", ".join(f"{layer} ({size})" for layer, size in manifest.layers.items()),
-        "default": f"layer {manifest.default_layer}, metric {manifest.default_metric}, standardised features; "
-        "chosen on every other class",
+        **{
+            layer: " beside ".join(f"{one['name']} ({one['size']}, weight {one['weight']:g})" for one in blocks)
+            + (f"; {manifest.sketches} drawings a class" if manifest.sketches else "")
+            for layer, blocks in manifest.blocks.items()
+        },
+        "default": f"layer {manifest.default_layer}, metric {manifest.default_metric}, standardised features",
         "quality": f"{quality['reported']:.1%} of the 10 nearest are of a class's own WordNet group, on the "
         f"classes that had no say in the choice (chance {quality['chance']:.1%})",
         "skipped": f"{manifest.skipped_count or len(manifest.skipped)} files that could not be read",

@@ -200,8 +200,8 @@ def test_several_atlases_vote_and_the_first_is_asked(run: Run, tiny: Path, tiny_
     assert "2: tiny, huge" in told
     assert "small has no vote: this space of 2 classes lacks" in told
     assert "By sign: without an interval a vote is its margin's sign." in told
-    assert [line.split("│")[1].strip() for line in told.splitlines() if "by sign" in line] == [
-        "layer, by sign", "metric, by sign", "network, by sign",
+    assert [line.split(":")[0] for line in told.splitlines() if "by sign" in line] == [
+        "Votes by layer, by sign", "Votes by metric, by sign", "Votes by network, by sign",
     ]  # fmt: skip
 
 
