@@ -22,7 +22,7 @@ SMALLEST_SPREAD = 0.1
 that training has all but switched off must not outweigh the others."""
 TINY = 1e-6
 
-STRETCHES = 12
+STRETCHES = 6
 """In how many stretches of the climb a finished group's pull is kept."""
 HOLD = 0.3
 """How fast a single picture is held back as it leaves what a finished group's pictures were, per spread of theirs."""
