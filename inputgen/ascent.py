@@ -152,7 +152,7 @@ def _climb(
             prior.advance(number / recipe.steps)
             number += 1
             pictures = canvas.render()
-            seen = _look(pictures, recipe, octave, streams)
+            seen = _look(pictures, recipe, octave, streams, _find_side(network, octave))
             inputs = network.normalise(seen) if recipe.feed == "normalised" else seen
             progress = number / recipe.steps
             while True:
@@ -224,12 +224,17 @@ def _ask(
     return _Found(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
-def _look(pictures: Tensor, recipe: Recipe, octave: Octave, streams: Sequence[torch.Generator]) -> Tensor:
-    """Show the network each picture through the recipe's random crop and view."""
+def _find_side(network: Network, octave: Octave) -> int:
+    """Find the side of what an octave shows the network: a coarse view is never smaller than it takes."""
+    return max(octave.shown, network.minimum_size) if octave.shown else octave.seen
+
+
+def _look(pictures: Tensor, recipe: Recipe, octave: Octave, streams: Sequence[torch.Generator], side: int) -> Tensor:
+    """Show the network each picture through the recipe's random crop and view, at a side in pixels."""
     if 0 < octave.crop < pictures.shape[-1]:
         pictures = crop_randomly(pictures, octave, streams)
     if recipe.jitter or recipe.rotation or recipe.flip or recipe.scaling != (1.0, 1.0) or octave.shown:
-        pictures = see(pictures, draw_views(recipe, streams), octave.seen)
+        pictures = see(pictures, draw_views(recipe, streams), side)
     return pictures
 
 
@@ -247,7 +252,7 @@ def check_size(network: Network, recipe: Recipe) -> None:
     UserError
         Where one of them is too small for the network, or not its own and no other will do.
     """
-    for side in (*(octave.seen for octave in recipe.octaves), recipe.size):
+    for side in (*(_find_side(network, octave) for octave in recipe.octaves), recipe.size):
         if side < network.minimum_size:
             raise UserError(
                 f"{network.name} takes pictures of at least {network.minimum_size} px; this recipe shows it {side} px"

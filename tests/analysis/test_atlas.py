@@ -25,6 +25,7 @@ from analysis.atlas import (
     save_manifest,
     save_table,
 )
+from analysis.files import find_data
 from inputgen.errors import UserError
 from inputgen.recipe import SKETCH, Recipe
 from tests.conftest import TINY_LAYERS, AtlasFactory
@@ -295,9 +296,26 @@ def test_the_shipped_atlas_holds_all_classes() -> None:
         assert np.isfinite(atlas.projection(layer)).all()
 
 
-@pytest.mark.parametrize("network", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"])
-def test_the_shipped_sketches_hold_the_features_of_all_classes(network: str) -> None:
-    atlas = load_atlas(f"{network}-sketch")
+def test_the_shipped_atlas_answers_from_sixteen_drawings_a_class() -> None:
+    atlas = load_atlas()
+    made, space = atlas.manifest, atlas.space()
+    assert (made.default_layer, made.default_metric, made.sketches) == ("kin", "cosine", 16)
+    assert [block.size for block in space.blocks] == [1000, 1280]
+    assert space.groups is not None
+    assert space.groups.values.shape == (1000, 16, 1000)
+    assert atlas.sketches.manifest.seeds == list(range(16))
+
+
+@pytest.mark.parametrize(
+    ("network", "name"),
+    [
+        ("efficientnet_lite0", "efficientnet_lite0/sketches"),
+        ("efficientnet_lite1", "efficientnet_lite1-sketch"),
+        ("efficientnet_lite2", "efficientnet_lite2-sketch"),
+    ],
+)
+def test_the_shipped_sketches_hold_the_features_of_all_classes(network: str, name: str) -> None:
+    atlas = load_atlas(find_data() / "atlas" / name)
     manifest = atlas.manifest
     assert (manifest.network, manifest.classes) == (network, list(range(1000)))
     assert manifest.features_only

@@ -77,7 +77,8 @@ def test_a_clear_answer_in_words() -> None:
     low, high = answer.interval
     assert answer.sentence == (
         "cat is closer to fox than to wolf: distance 2 to fox, 10 to wolf; margin 8 (positive: fox is closer). "
-        f"Other members of cat, fox and wolf would (95 % interval {low:.3g} to {high:.3g})."
+        "Other kinds of cat, fox and wolf would give the same answer "
+        f"(95 % interval over members {low:.3g} to {high:.3g})."
     )
 
 
@@ -105,8 +106,8 @@ def test_too_close_to_call() -> None:
     assert answer.answer is None
     assert answer.sentence == (
         "Too close to call whether cat is closer to fox or to wolf: distance 2 to fox, 2.5 to wolf; margin "
-        f"0.5 (positive: fox is closer). Other members of fox and wolf might not (95 % interval {low:.3g} to "
-        f"{high:.3g})."
+        "0.5 (positive: fox is closer). Other kinds of fox and wolf might give another answer "
+        f"(95 % interval over members {low:.3g} to {high:.3g})."
     )
 
 
@@ -427,7 +428,8 @@ def test_where_there_are_drawings_they_decide() -> None:
     assert least < 0 < low < 0.5 < high < most
     assert answer.certainty == [
         f"Other drawings of the same classes would give the same answer (95 % interval {low:.3g} to {high:.3g}).",
-        f"Other members of fox and wolf might not (95 % interval {least:.3g} to {most:.3g}).",
+        "Other kinds of fox and wolf might give another answer "
+        f"(95 % interval over members {least:.3g} to {most:.3g}).",
     ]
     assert bound_distances(drawn, answer)["fox"] != bound_distances(space, alone)["fox"]
 
@@ -439,8 +441,8 @@ def test_drawings_that_vary_too_much_call_nothing_whatever_the_members() -> None
     assert answer.over_members is not None
     assert answer.over_members[0] > 0
     assert [sentence.split(" (")[0] for sentence in answer.certainty] == [
-        "Other drawings of the same classes might not give the same answer",
-        "Other members of cat, fox and wolf would",
+        "Other drawings of the same classes might give another answer",
+        "Other kinds of cat, fox and wolf would give the same answer",
     ]
 
 
