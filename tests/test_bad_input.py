@@ -366,8 +366,8 @@ def test_weights_that_are_no_numbers(refuse: Refuse, tmp_path: Path) -> None:
 
 def test_building_where_something_else_is(refuse: Refuse, tmp_path: Path, tiny_atlas: AtlasFactory) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert refuse("build", "--out", "file/atlas").startswith("file/atlas/atlas.json: ")
-    assert refuse("build", "--out", "file").startswith("file/atlas.json: ")
+    assert refuse("build", "--out", "file/atlas").startswith("file/atlas: ")
+    assert refuse("build", "--out", "file").startswith("file: ")
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "a.txt").write_text("dear")
     assert refuse("build", "--out", "letters") == (

@@ -105,7 +105,7 @@ def test_a_drawing_is_what_the_command_line_draws_with_the_way_there(worker: Wor
     assert (folder / "film.mp4").read_bytes()[4:8] == b"ftyp"
 
     made = load_atlas().manifest
-    assert told["place"]["layer"] == made.default_layer
+    assert told["place"]["layer"] == made.of_pictures[0]
     assert len(told["place"]["point"]) == 2
     distances = [one["distance"] for one in told["nearest"][made.default_layer]]
     assert distances == sorted(distances)
