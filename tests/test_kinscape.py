@@ -541,7 +541,7 @@ def test_a_built_atlas_answers(run: Run, built: Path) -> None:
         assert np.isfinite(atlas.projection(method=method)).all()
     record = json.loads(run("closer", "cat", "fox", "wolf", "--atlas", built, "--json"))
     assert record["network"] == "efficientnet_lite0"
-    assert record["interval"][0] <= record["margin"] <= record["interval"][1]
+    assert record["over_members"][0] <= record["margin"] <= record["over_members"][1]
 
 
 class Listening:
