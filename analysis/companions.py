@@ -18,7 +18,7 @@ from inputgen.canvas import make_stream
 from inputgen.network import Network
 from inputgen.objective import Objective
 from inputgen.prior import Companions, Recorder
-from inputgen.recipe import Recipe
+from inputgen.recipe import RECIPES, Recipe
 
 COMPANIONS = "companions.safetensors"
 KEY = "kinscape"  # of what is noted in the file
@@ -35,7 +35,8 @@ def find_companions(
 
     It is looked for in an atlas's folder, in the shipped atlases and in the user's cache. Where there is none, one
     group of the recipe's number of classes, spread over all, is drawn and kept in the cache. What counts is that
-    network and weight of the prior are the same: it serves any size and number of steps.
+    network and weight of the prior are the same, and that the group took as many steps, or as many as the shipped
+    recipe of that name: it then serves any size, and fewer steps.
 
     Parameters
     ----------
@@ -56,8 +57,9 @@ def find_companions(
     if not recipe.mingles:
         return None
     note = _describe(network, recipe)
+    wanted = min(recipe.steps, RECIPES.get(recipe.name, recipe).steps)
     for path in _list_places(network, recipe, folder):
-        if found := _read(path, note):
+        if found := _read(path, note, wanted):
             return found
     recorder, count = Recorder(), min(recipe.group, network.class_count)
     targets = [number * network.class_count // count for number in range(count)]
@@ -76,7 +78,8 @@ def save_companions(folder: Path, network: Network, recipe: Recipe, companions: 
 
 
 def _describe(network: Network, recipe: Recipe) -> dict[str, object]:
-    return {"weights": network.weights_hash, "statistics": list(recipe.statistics), "feed": recipe.feed}
+    facts = {"weights": network.weights_hash, "statistics": list(recipe.statistics), "feed": recipe.feed}
+    return facts | {"steps": recipe.steps}
 
 
 def _list_places(network: Network, recipe: Recipe, folder: Path | None) -> Iterator[Path]:
@@ -91,15 +94,16 @@ def _find_cached(network: Network, recipe: Recipe) -> Path:
     return user_cache_path("kinscape") / "companions" / name
 
 
-def _read(path: Path, note: dict[str, object]) -> Companions | None:
+def _read(path: Path, note: dict[str, object], wanted: int) -> Companions | None:
     """Read companions; None where the file is missing, damaged, or of another network or recipe."""
     try:
         with safe_open(path, framework="numpy") as tensors:
-            if json.loads((tensors.metadata() or {}).get(KEY, "{}")) != note:
+            told = json.loads((tensors.metadata() or {}).get(KEY, "{}"))
+            if told | {"steps": wanted} != note | {"steps": wanted} or told["steps"] < wanted:
                 return None
             names = tensors.keys()
             return Companions({name: torch.from_numpy(tensors.get_tensor(name)).float() for name in names})
-    except (OSError, SafetensorError, ValueError):
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
 
 

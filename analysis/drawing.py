@@ -710,6 +710,8 @@ def draw_files(
     Drawn
         What the stored pictures, read from their files, are taken for.
     """
+    make_objective(expression, network, atlas)  # what does not fit should be known before companions are drawn
+    check_size(network, recipe)
     companions = find_companions(network, recipe, on_progress=on_progress)
     steps = climb_expression(expression, network, recipe, seeds=seeds, start=start, atlas=atlas, companions=companions)
     trace = Trace(seeds)

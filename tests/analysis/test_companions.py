@@ -77,12 +77,17 @@ def test_those_just_drawn_are_those_that_are_kept() -> None:
     assert_same(find_companions(NORMED, MINGLED), first)
 
 
-def test_they_serve_any_size_and_number_of_steps(climbs: list[list[int]]) -> None:
+def test_they_serve_any_size_and_fewer_steps(climbs: list[list[int]]) -> None:
     first = find_companions(NORMED, MINGLED)
     assert first is not None
-    for recipe in (MINGLED.take(7), MINGLED.resize(40), MINGLED.change({"group": "3", "rotation": "1"})):
+    for recipe in (MINGLED.take(1), MINGLED.resize(40), MINGLED.change({"group": "3", "rotation": "1"})):
         assert_same(find_companions(NORMED, recipe), first, tolerance=1e-3)
     assert len(climbs) == 1
+    longer = find_companions(NORMED, MINGLED.take(7))  # which those of 3 steps say too little of
+    assert len(climbs) == 2
+    assert longer is not None
+    assert_same(find_companions(NORMED, MINGLED), longer)
+    assert len(climbs) == 2
 
 
 @pytest.mark.parametrize(
