@@ -107,7 +107,7 @@ def test_a_drawing_is_what_the_command_line_draws_with_the_way_there(worker: Wor
     made = load_atlas().manifest
     assert told["place"]["layer"] == made.of_pictures[0]
     assert len(told["place"]["point"]) == 2
-    distances = [one["distance"] for one in told["nearest"][made.default_layer]]
+    distances = [one["distance"] for one in told["nearest"][made.of_pictures[0]]]
     assert distances == sorted(distances)
 
 
