@@ -18,8 +18,8 @@ from dashboard.page import atlas_field, write_address
 LAYER_NOTES = {
     "pixels": "no network",
     "logits": "the verdict",
-    "classifier": "its weights, no picture",
-    "kin": "many drawings a class, and the classifier",
+    "classifier": "its weights",
+    "kin": "many drawings",
 }
 SHOWN_OPTIONS = 40
 ZOOMING = {
