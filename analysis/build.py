@@ -165,6 +165,8 @@ def build_atlas(
             return _drop_pictures(folder)
         if begun and begun.finished and features_only and not begun.features_only:
             raise UserError(f"{folder} holds pictures, which --features-only would delete; give another folder")
+        if begun and begun.sketches and sketches not in (0, begun.sketches):
+            raise UserError(f"{folder} has {begun.sketches} sketches of a class; give as many, or another folder")
         held = {CLASS, *kinds, *(begun.kinds if begun else ())}
         manifest = replace(
             manifest,
@@ -412,8 +414,8 @@ def measure_atlas(folder: Path, network: Network, *, features_only: Sequence[str
     """Measure an atlas's stored pictures: features, the defaults, the table of pictures, the maps.
 
     Only the files count, so that whoever has the pictures gets the same numbers, and in float32. The classes'
-    pictures make the space; those of other kinds are measured in its default layer. The judges' columns of the
-    table are kept where it lists the same files; `draw_pictures` takes them out before it draws any anew. Of
+    pictures make the space; those of other kinds are measured in the pictures' default layer. The judges' columns of
+    the table are kept where it lists the same files; `draw_pictures` takes them out before it draws any anew. Of
     `features_only` see `build_atlas`.
     """
     manifest = read_manifest(folder)

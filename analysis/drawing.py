@@ -712,7 +712,7 @@ def draw_files(
     """
     make_objective(expression, network, atlas)  # what does not fit should be known before companions are drawn
     check_size(network, recipe)
-    companions = find_companions(network, recipe, on_progress=on_progress)
+    companions = find_companions(network, recipe, stopped=stopped, on_progress=on_progress)
     steps = climb_expression(expression, network, recipe, seeds=seeds, start=start, atlas=atlas, companions=companions)
     trace = Trace(seeds)
     with ExitStack() as stack:

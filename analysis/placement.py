@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.atlas import DRAWN, Atlas
+from analysis.atlas import DRAWN, MADE_OF_SKETCHES, Atlas
 from analysis.categories import load_categories
 from analysis.distances import check_metric, distances_between
 from analysis.neighbours import Neighbour
@@ -152,9 +152,9 @@ def read_ground(
     atlas : Atlas
         Of drawings or photographs; its pictures are not needed.
     layer : str, optional
-        The only layer; by default the last `LAYERS` of the atlas, and its default one.
+        The only layer; by default the last `LAYERS` that pictures are measured in, and their default one.
     metric : str, optional
-        One of `analysis.distances.METRICS`; the atlas's default where none is named.
+        One of `analysis.distances.METRICS`; the default of the atlas's pictures where none is named.
     standardised : bool, optional
         Whether features are standardised over the classes; by default they are where the classes are photographs too.
 
@@ -164,6 +164,8 @@ def read_ground(
         For an unknown layer or metric, or damaged features.
     """
     made = atlas.manifest
+    if layer in MADE_OF_SKETCHES and layer in made.layers:
+        raise UserError(f"a photograph has no place in {layer}, which is not measured in pictures; name another layer")
     metric = made.of_pictures[1] if metric is None else metric
     check_metric(metric)
     standardised = made.source != DRAWN if standardised is None else standardised

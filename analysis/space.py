@@ -59,7 +59,9 @@ class Groups:
             mixed = self.values[rows].astype(np.float64)
         else:
             near, shares = self.neighbours[rows], self.shares[rows].astype(np.float64)
-            mixed = np.einsum("rk,rkgd->rgd", shares, self.values[near].astype(np.float64), optimize=True)
+            mixed = np.zeros((len(rows), *self.values.shape[1:]))
+            for at in range(near.shape[1]):  # not all neighbours at once, of which there are many
+                mixed += shares[:, at, None, None] * self.values[near[:, at]]
         features: NDArray[np.float64] = self.low + self.step * mixed
         if self.centre is not None and self.factor is not None:
             features = (features - self.centre) * self.factor
@@ -262,7 +264,8 @@ class FeatureSpace:
             What the vectors are of, in your words.
         weights, source, standardised, recipe
             As in the attributes. ``frame.attrs`` of `to_frame` holds all of these keywords:
-            ``FeatureSpace.from_frame(frame, **frame.attrs)``.
+            ``FeatureSpace.from_frame(frame, **frame.attrs)``. Blocks and groups are not kept: take a space with
+            blocks from a standardised frame.
 
         Raises
         ------

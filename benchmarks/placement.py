@@ -41,12 +41,12 @@ def main(
     """Print the tables as Markdown."""
     opened = load_atlas(atlas)
     made = opened.manifest
-    grounds = [read_ground(opened, layer, metric=metric) for layer in made.layers]
+    grounds = [read_ground(opened, layer, metric=metric) for layer in made.picture_layers]
     network = load_network(made.network, device=device)
     if network.weights_hash != made.weights:
         raise UserError(f"{opened.folder} was made with other weights of {made.network}")
     found = find_photographs(photographs)
-    features, read_well = measure(network, found, [*made.layers, LOGITS])
+    features, read_well = measure(network, found, [*made.picture_layers, LOGITS])
     targets = found.targets[read_well].astype(np.int64)
     own = opened.space(opened.manifest.of_pictures[0]).rows(targets.tolist())
 

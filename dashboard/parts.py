@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -68,11 +69,12 @@ def tell_category(category: Category) -> dict[str, Any]:
     }
 
 
-def list_layer_options(atlas: AtlasView) -> list[dict[str, str]]:
-    """List an atlas's layers as a select shows them."""
+def list_layer_options(atlas: AtlasView, layers: Iterable[str] | None = None) -> list[dict[str, str]]:
+    """List layers of an atlas as a select shows them: all, where none are given."""
+    sizes = atlas.manifest.layers
     return [
-        {"value": layer, "label": f"{layer} \u00b7 {LAYER_NOTES.get(layer, f'{size:,} features')}"}
-        for layer, size in atlas.manifest.layers.items()
+        {"value": layer, "label": f"{layer} \u00b7 {LAYER_NOTES.get(layer, f'{sizes[layer]:,} features')}"}
+        for layer in layers or sizes
     ]
 
 

@@ -120,8 +120,8 @@ def climb(
         return
     # Out here, where the failed step's tensors are no longer held by the exception.
     raise UserError(
-        f"{network.device} has too little memory for {len(streams)} pictures of {recipe.size} px, even shown to the "
-        "network one by one; give fewer --seeds or a smaller size"
+        f"{network.device} has too little memory for {len(streams)} pictures of {recipe.size} px; draw fewer together, "
+        "or smaller ones"
     )
 
 

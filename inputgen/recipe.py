@@ -382,7 +382,7 @@ NATURAL = dataclasses.replace(
 """Drawn among others: feature maps that, over a group of different classes, keep to the statistics of training.
 
 First the class, then the clean-up: the prior grows while the picture goes from coarse to fine, and spares what is not
-recognised yet. After Yin et al.,
+recognised yet; see `inputgen.prior.StatisticsPrior`. After Yin et al.,
 "Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion", CVPR 2020; see `inputgen.prior.StatisticsPrior`.
 """
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SESSION = hashlib.sha256(b"what the page of features measures is everybody's").hexdigest()[:32]
 KIND = "blank"
 VECTORS = "vectors.npy"
-PLAIN = ("pixels", "logits")  # layers that no batch norm makes
+PLAIN = ("pixels", "logits", "classifier", "kin")  # layers that no batch norm makes
 
 
 def blank(work: Work) -> None:

@@ -203,9 +203,9 @@ def show_agreement(atlas: AtlasView, scheme: Any) -> tuple[Figure, Component]:
         [
             html.P(
                 f"By {manifest.default_metric} distance of standardised features, over {len(atlas.index):,} classes. "
-                f"Chance would put {chance:.1%} of the ten into one\u2019s own group. The default, layer "
-                f"{manifest.default_layer}, was chosen on every other class; the classes that had no say give "
-                f"{quality['reported']:.1%} (chance {quality['chance']:.1%})."
+                f"Chance would put {chance:.1%} of the ten into one\u2019s own group. Of the default, layer "
+                f"{manifest.default_layer}, the classes that had no say in any choice give {quality['reported']:.1%} "
+                f"(chance {quality['chance']:.1%})."
             ),
             html.P(
                 f"A high r alone proves little: telling animals from all else, and nothing more, would reach "

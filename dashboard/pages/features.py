@@ -246,7 +246,7 @@ def tell_layers(view: View, key: Any, layer: Any) -> tuple[list[dict[str, str]],
     """Tell the layers that there are, and the highest feature map of that which was chosen."""
     atlas = take_atlas(view, key)
     last = atlas.manifest.layers[choose(layer, atlas.manifest.picture_layers, _first_layer(atlas))] - 1
-    return list_layer_options(atlas), last, last
+    return list_layer_options(atlas, atlas.manifest.picture_layers), last, last
 
 
 def choose_pair(view: View, name: str, key: Any, layer: Any) -> tuple[int, int]:
@@ -426,7 +426,7 @@ def _lay_controls(view: View, atlas: AtlasView, fields: Fields) -> html.Div:
         [
             dmc.Select(
                 id=ids.field(KEY, "layer"),
-                data=list_layer_options(atlas),
+                data=list_layer_options(atlas, atlas.manifest.picture_layers),
                 value=layer,
                 label="Layer",
                 allowDeselect=False,

@@ -123,7 +123,9 @@ def make_network(module: nn.Module, **changes: Any) -> Network:
 NETWORK = make_network(Small())
 NORMED = make_normed()
 #: Draws among others.
-MINGLED = RECIPE.take(3).change({"group": "6", "statistics": "20", "over": "group"})
+MINGLED = RECIPE.take(3).change(
+    {"name": "mingled", "native": str(SIDE), "group": "6", "statistics": "20", "over": "group"}
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -1090,5 +1092,7 @@ def test_a_network_that_cannot_be_sketched_with_is_told_before_anything_is_drawn
 
 def test_a_begun_atlas_keeps_its_number_of_sketches(sketched: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(sketched, tmp_path / "atlas")
-    assert make_sketched(folder, sketches=4).manifest.sketches == 3
+    with pytest.raises(UserError, match="has 3 sketches of a class; give as many, or another folder"):
+        make_sketched(folder, sketches=4)
+    assert make_sketched(folder, sketches=0).manifest.sketches == 3
     assert read_all(folder) == read_all(sketched)

@@ -540,10 +540,7 @@ def refuse_crowd(module: nn.Module, count: int, recipe: Recipe) -> str:
 @pytest.mark.parametrize("fail", [lack_memory, lack_memory_on_the_processor])
 def test_memory_for_not_even_one_picture(fail: Callable[[], object]) -> None:
     """The error is one line, after all halves have been tried."""
-    message = (
-        "cpu has too little memory for {} pictures of {} px, even shown to the network one by one; give fewer --seeds "
-        "or a smaller size"
-    )
+    message = "cpu has too little memory for {} pictures of {} px; draw fewer together, or smaller ones"
     crowded = Crowded(0, fail)
     octaves = (Octave(8, 1, (0.0, 0.0)), Octave(20, 1, (0.0, 0.0), crop=12))
     assert refuse_crowd(crowded, 5, make_descent(octaves=octaves)) == message.format(5, 20)
