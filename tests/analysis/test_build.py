@@ -168,9 +168,10 @@ def read_all(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def stamp(folder: Path) -> dict[str, int]:
+def stamp(folder: Path) -> dict[str, tuple[int, int]]:
     """Tell the pictures' files apart, even from files of the same content that took their place."""
-    return {str(path.relative_to(folder)): path.stat().st_ino for path in (folder / "pictures").rglob("*.webp")}
+    found = {str(path.relative_to(folder)): path.stat() for path in (folder / "pictures").rglob("*.webp")}
+    return {name: (one.st_ino, one.st_mtime_ns) for name, one in found.items()}
 
 
 def list_paths(classes: Sequence[int] = CLASSES, seeds: Sequence[int] = SEEDS) -> list[str]:

@@ -59,7 +59,7 @@ def test_the_agreement_is_shown_as_figure_and_table(view: View) -> None:
     assert list(traces[0].y) == [row.of_ten for row in rows]
     assert list(traces[1].y) == [row.pearson for row in rows]
     text = read_text(told)
-    assert "the classes that had no say give 40.0% (chance 10.0%)" in text
+    assert "the classes that had no say in any choice give 40.0% (chance 10.0%)" in text
     for row in rows:
         assert f"{row.of_ten:.1%} {row.pearson:.3f}" in text
 
