@@ -436,7 +436,8 @@ def measure_atlas(folder: Path, network: Network, *, features_only: Sequence[str
     def tell(what: str, more: int, _total: int) -> None:
         on_progress(what, done + more, len(drawings))
 
-    statistics, verdicts = _measure_classes(folder, network, manifest, on_progress=tell)
+    layers = [*dict.fromkeys((*features_only, LOGITS))] if features_only else None
+    statistics, verdicts = _measure_classes(folder, network, manifest, layers=layers, on_progress=tell)
     tensors = statistics.as_tensors()
     if features_only:
         tensors = _keep_features(tensors, features_only)
@@ -533,7 +534,12 @@ class Verdicts:
 
 
 def _measure_classes(
-    folder: Path, network: Network, manifest: Manifest, *, on_progress: Progress
+    folder: Path,
+    network: Network,
+    manifest: Manifest,
+    *,
+    layers: Sequence[str] | None = None,
+    on_progress: Progress,
 ) -> tuple[ClassStatistics, Verdicts]:
     drawings = [drawing for drawing in list_drawings(manifest) if drawing.kind == CLASS]
     statistics = ClassStatistics(manifest.classes)
@@ -542,7 +548,7 @@ def _measure_classes(
         statistics.update([drawings[position].targets[0] for position in positions], features)
 
     verdicts = _measure_drawings(
-        folder, network, manifest, drawings, layers=list_layers(network), take=take, on_progress=on_progress
+        folder, network, manifest, drawings, layers=layers or list_layers(network), take=take, on_progress=on_progress
     )
     return statistics, verdicts
 

@@ -385,10 +385,10 @@ def bound_by_drawings(
         without: NDArray[np.float64] = means + (means - vectors) / (count - 1)
         return without.swapaxes(0, 1)
 
-    parts = []
+    parts, without = [], leave_out(first)
     for other in others:
         assert other is not None  # groups are of all classes or of none
-        pairs = zip(leave_out(first), leave_out(other), strict=True)
+        pairs = zip(without, leave_out(other), strict=True)
         parts.append(np.array([distances_between(left, right, metric).mean() for left, right in pairs]))
     whole = combine(*(distances.mean(keepdims=True) for distances in _find_pairs(space, rows, metric))).item()
     spread = float(combine(*parts).std() * (count - 1) ** 0.5)
