@@ -109,7 +109,7 @@ def _find_weigher(expression: Expression, network: Network, atlas: Atlas | None)
     if expression.layer == LOGITS:
         return class_weights
     if expression.layer in (PIXELS, *MADE_OF_SKETCHES):
-        raise UserError(f"an atlas has {expression.layer}, but it is no layer that can be climbed; name another")
+        raise UserError(f"{expression.layer} cannot be climbed: the network does not compute it; name another layer")
     blank = torch.zeros(1, 3, network.input_size, network.input_size, device=network.device)
     width = measure_tensors(network, blank, [expression.layer])[expression.layer].shape[1]
     if not _is_direction(expression):

@@ -639,7 +639,7 @@ def test_what_no_jpeg_can_note_is_told_before_the_climb(tmp_path: Path) -> None:
 def test_what_an_atlas_has_beside_the_networks_layers_cannot_be_climbed(text: str, network: Network) -> None:
     layer = text.replace("[", ":").partition(":")[0]
     with pytest.raises(
-        UserError, match=rf"^an atlas has {layer}, but it is no layer that can be climbed; name another$"
+        UserError, match=rf"^{layer} cannot be climbed: the network does not compute it; name another layer$"
     ):
         make_objective(parse_expression(text), network)
 
