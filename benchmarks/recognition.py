@@ -1,7 +1,7 @@
 """What the judges see in an unfinished atlas: ``python -m benchmarks.recognition FOLDER --tflite FILE``.
 
-`kinscape judge` does it for a finished one. Top-1 and top-5, over all pictures of classes, and over those of the classes
-that recipes are not chosen by: all but every tenth.
+`kinscape judge` does it for a finished one. Top-1 and top-5, over all pictures of classes, and over those of the
+classes that recipes are not chosen by: all but every tenth.
 """
 
 from __future__ import annotations
