@@ -239,6 +239,34 @@ def distances_between(a: ArrayLike, b: ArrayLike, metric: str) -> NDArray[np.flo
         return _repair(cdist(a, b, metric), a, b, metric)
 
 
+def mean_distance(a: ArrayLike, b: ArrayLike, metric: str) -> float:
+    """Measure the mean of all distances from a vector of one set to one of another.
+
+    The mean of `distances_between`, but for rounding; by cosine and correlation without the pairs, since there it is
+    the mean directions' product that counts.
+
+    Parameters
+    ----------
+    a, b : array-like
+        (m, d) and (n, d) vectors.
+    metric : str
+        One of `METRICS`.
+    """
+    if metric not in _DIRECTIONLESS:
+        return float(distances_between(a, b, metric).mean())
+    (mean_a, none_a), (mean_b, none_b) = (_find_direction(np.asarray(v, np.float64), metric) for v in (a, b))
+    return max(0.0, 1.0 - float(mean_a @ mean_b) - none_a * none_b)
+
+
+def _find_direction(vectors: NDArray[np.float64], metric: str) -> tuple[NDArray[np.float64], float]:
+    """Give the (d,) mean of the vectors' directions, and the share of vectors that have none."""
+    without = _DIRECTIONLESS[metric](vectors)
+    if metric == "correlation":
+        vectors = vectors - vectors.mean(axis=1, keepdims=True)
+    lengths = np.where(without, np.inf, np.linalg.norm(vectors, axis=1))
+    return (vectors / lengths[:, None]).mean(axis=0), float(without.mean())
+
+
 def distance_matrix(space: FeatureSpace, metric: str) -> DistanceMatrix:
     """Measure all distances between the classes of a space.
 

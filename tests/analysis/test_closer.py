@@ -490,14 +490,14 @@ def test_of_classes_that_are_as_far_few_are_called(metric: str, drawings: int) -
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("d", [2, 40])
-def test_of_drawings_of_one_distribution_fewer_still_are_called(d: int, metric: str) -> None:
-    # The true distances are zero: what is measured is a square of noise, whose variance the jackknife doubles.
+def test_of_drawings_of_one_distribution_few_are_called(d: int, metric: str) -> None:
+    # The true distances are zero: what is measured is a square of noise, whose variance the plain jackknife doubles.
     rng, repeats, called = np.random.default_rng(9), 1000, 0
     for _ in range(repeats):
         groups = np.eye(1, d) * 5 + rng.normal(size=(3, 16, d))
         space = add_groups(make_space(groups.mean(1), [10, 20, 25]), groups)
         called += find_closer(space, *SINGLE, metric=metric).answer is not None
-    assert called / repeats <= 0.03
+    assert (0.0 if d == 2 else 0.02) <= called / repeats <= 0.07  # in two dimensions a square of one number: fewer
 
 
 def open_another(folder: Path, **options: Any) -> Atlas:

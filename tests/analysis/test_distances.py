@@ -13,6 +13,7 @@ from analysis.distances import (
     distance_between_groups,
     distance_matrix,
     distances_between,
+    mean_distance,
 )
 from analysis.space import FeatureSpace
 from inputgen.errors import UserError
@@ -90,6 +91,16 @@ def test_a_vector_without_direction_is_as_though_orthogonal() -> None:
     )
     matrix = distance_matrix(make_space([zero, other, tenth]), "correlation").values
     np.testing.assert_array_equal(matrix, [[0, 1, 0], [1, 0, 1], [0, 1, 0]])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_mean_distance_is_the_mean_of_all_pairs(metric: str) -> None:
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(size=(5, 7)) + 1, rng.normal(size=(4, 7)) - 1
+    a[0] = b[1] = b[2] = 0
+    assert mean_distance(a, b, metric) == pytest.approx(distances_between(a, b, metric).mean(), rel=1e-12)
+    assert mean_distance(a[:1], b[1:2], metric) == 0
+    assert mean_distance(a[1:2], a[1:2], metric) == pytest.approx(0, abs=1e-12)
 
 
 def test_a_matrix_carries_what_it_was_measured_in() -> None:
