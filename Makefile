@@ -1,9 +1,10 @@
 # Two commands: `make demo` shows Kinscape, `make test` checks it. Both set up what they need.
+# `make docs` builds the documentation as a site, in site/.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test browser
+.PHONY: demo test docs browser
 
 demo: .venv/installed
 	$(BIN)/kinscape demo
@@ -13,6 +14,12 @@ test: .venv/installed-for-tests browser
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+docs: .venv/bin/mkdocs
+	$(BIN)/mkdocs build --strict
+
+.venv/bin/mkdocs: | .venv/installed
+	$(BIN)/python -m pip install --editable '.[docs]'
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -20,20 +20,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.atlas import AXES, Atlas
-from analysis.categories import load_categories
-from analysis.distances import DistanceMatrix, distance_matrix
-from analysis.distortion import measure_distortion
-from analysis.files import write_whole
-from analysis.neighbours import OUTPUT, Links
-from analysis.space import FeatureSpace
-from analysis.triplets import Triplet
-from inputgen.errors import UserError
+from kinscape.analysis.atlas.atlas import Atlas
+from kinscape.analysis.atlas.manifest import AXES
+from kinscape.analysis.files import atomic_write
+from kinscape.analysis.questions.neighbours import OUTPUT, Links
+from kinscape.analysis.questions.triplets import Triplet
+from kinscape.analysis.space.distances import DistanceMatrix, distance_matrix
+from kinscape.analysis.space.distortion import measure_distortion
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.vocabulary import Vocabulary
+from kinscape.inputgen.errors import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from analysis.axes import Axes
+    from kinscape.analysis.questions.axes import Axes
 
 Metadata = Mapping[str, object]
 
@@ -59,12 +60,12 @@ def write_distances(path: Path, matrix: DistanceMatrix) -> None:
     OSError
         Where the file cannot be written; what was there before is untouched.
     """
-    wnids, names = _label(matrix.index)
+    labels = _label(matrix.vocabulary, matrix.index)
     _write(
         path,
-        {"wnid": wnids, "name": names} | dict(zip(names, matrix.values.T, strict=True)),
+        labels | dict(zip(labels["name"], matrix.values.T, strict=True)),
         matrix.describe(),
-        {"distances": matrix.values, "index": matrix.index, "wnid": wnids, "name": names},
+        {"distances": matrix.values, "index": matrix.index, **labels},
     )
 
 
@@ -74,16 +75,8 @@ def write_pairs(path: Path, matrix: DistanceMatrix) -> None:
     All formats have the columns of `DistanceMatrix.to_pairs`: ``a``, ``b``, ``distance``, ``wnid_a`` and ``wnid_b``.
     Parameters and errors are those of `write_distances`.
     """
-    wnids, names = (np.array(labels) for labels in _label(matrix.index))
     first, second = np.triu_indices(len(matrix.index), k=1)
-    columns = {
-        "a": names[first],
-        "b": names[second],
-        "distance": matrix.to_condensed(),
-        "wnid_a": wnids[first],
-        "wnid_b": wnids[second],
-    }
-    _write(path, columns, matrix.describe())
+    write_block(path, matrix, first, second, {})
 
 
 def write_condensed(path: Path, matrix: DistanceMatrix) -> None:
@@ -97,9 +90,8 @@ def write_condensed(path: Path, matrix: DistanceMatrix) -> None:
         raise UserError(
             f"a condensed vector has no place for its labels in {path.name!r}; end it in .npz, or export pairs"
         )
-    wnids, names = _label(matrix.index)
-    distances = matrix.to_condensed()
-    _write(path, {}, matrix.describe(), {"distances": distances, "index": matrix.index, "wnid": wnids, "name": names})
+    labels = _label(matrix.vocabulary, matrix.index)
+    _write(path, {}, matrix.describe(), {"distances": matrix.to_condensed(), "index": matrix.index, **labels})
 
 
 def write_block(
@@ -125,14 +117,15 @@ def write_block(
     measures : mapping
         What else is known of all pairs, by name: (n, n) each.
     """
-    wnids, names = (np.array(labels) for labels in _label(matrix.index))
+    id_name = matrix.vocabulary.id_name
+    names, ids = (np.array(_label(matrix.vocabulary, matrix.index)[name]) for name in ("name", id_name))
     columns = {
         "a": names[first],
         "b": names[second],
         "distance": matrix.values[first, second],
         **{name: values[first, second] for name, values in measures.items()},
-        "wnid_a": wnids[first],
-        "wnid_b": wnids[second],
+        f"{id_name}_a": ids[first],
+        f"{id_name}_b": ids[second],
     }
     _write(path, columns, matrix.describe())
 
@@ -144,13 +137,13 @@ def write_features(path: Path, space: FeatureSpace) -> None:
     ``features`` (n, d) float32, ``index``, ``wnid`` and ``name`` (n,), and ``network``, ``weights``,
     ``layer``, ``standardised``, ``source`` and ``recipe``. Parameters and errors are those of `write_distances`.
     """
-    wnids, names = _label(space.index)
+    labels = _label(space.vocabulary, space.index)
     features = {str(number): values for number, values in enumerate(space.vectors.T)}
     _write(
         path,
-        {"wnid": wnids, "name": names} | features,
+        labels | features,
         space.describe(),
-        {"features": space.vectors, "index": space.index, "wnid": wnids, "name": names},
+        {"features": space.vectors, "index": space.index, **labels},
     )
 
 
@@ -160,9 +153,8 @@ def write_axes(path: Path, axes: Axes) -> None:
     All formats have ``index``, ``wnid``, ``name`` and a column for each map, named by its number; what was measured
     is kept as by `write_features`. Parameters and errors are those of `write_distances`.
     """
-    wnids, names = _label(axes.index)
     maps = dict(zip(map(str, axes.channels), axes.values.T, strict=True))
-    _write(path, {"index": axes.index, "wnid": wnids, "name": names} | maps, axes.facts)
+    _write(path, {"index": axes.index, **_label(axes.vocabulary, axes.index), **maps}, axes.facts)
 
 
 def write_links(path: Path, links: Links) -> None:
@@ -171,15 +163,11 @@ def write_links(path: Path, links: Links) -> None:
     All formats have ``index``, ``wnid``, ``name``, ``neighbour_index``, ``neighbour_wnid``, ``neighbour_name``, and
     ``logit`` (of the neighbour) or ``distance``. Parameters and errors are those of `write_distances`.
     """
-    wnids, names = _label(links.index)
-    near_wnids, near_names = _label(links.neighbour)
     columns = {
         "index": links.index,
-        "wnid": wnids,
-        "name": names,
+        **_label(links.vocabulary, links.index),
         "neighbour_index": links.neighbour,
-        "neighbour_wnid": near_wnids,
-        "neighbour_name": near_names,
+        **{f"neighbour_{name}": values for name, values in _label(links.vocabulary, links.neighbour).items()},
         "logit" if links.by == OUTPUT else "distance": links.value,
     }
     _write(path, columns, {**links.facts, "by": links.by})
@@ -189,9 +177,9 @@ def write_projection(path: Path, atlas: Atlas, *, layer: str | None = None, meth
     """Write the map of one layer of an atlas.
 
     All formats have ``index``, ``wnid``, ``name``, ``x``, ``y`` and, in three dimensions, ``z``; how far each class's
-    place can be believed, ``trustworthiness``, ``continuity`` and ``kept`` (see `analysis.distortion`); and, CSV in
-    the file beside it, ``network``, ``weights``, ``layer``, ``metric``, ``standardised``, ``source``, ``recipe`` and
-    ``method``. Path and errors are those of `write_distances`.
+    place can be believed, ``trustworthiness``, ``continuity`` and ``kept`` (see `kinscape.analysis.space.distortion`);
+    and, CSV in the file beside it, ``network``, ``weights``, ``layer``, ``metric``, ``standardised``, ``source``,
+    ``recipe`` and ``method``. Path and errors are those of `write_distances`.
 
     Parameters
     ----------
@@ -202,17 +190,15 @@ def write_projection(path: Path, atlas: Atlas, *, layer: str | None = None, meth
     layer : str, optional
         A layer of the atlas; its default layer where none is named.
     method : str
-        One of `analysis.projection.METHODS`.
+        One of `kinscape.analysis.space.projection.METHODS`.
     """
     layer = layer or atlas.manifest.default_layer
-    wnids, names = _label(atlas.manifest.classes)
     layout = atlas.projection(layer, method=method)
     matrix = distance_matrix(atlas.space(layer), atlas.manifest.default_metric)
     distorted = measure_distortion(matrix.values, layout)
     columns = {
         "index": np.array(atlas.manifest.classes),
-        "wnid": wnids,
-        "name": names,
+        **_label(atlas.vocabulary, atlas.manifest.classes),
         **dict(zip(AXES, layout.T, strict=False)),
         "trustworthiness": distorted.trustworthiness,
         "continuity": distorted.continuity,
@@ -276,10 +262,10 @@ def _describe(atlas: Atlas) -> dict[str, str]:
     return {"network": made.network, "weights": made.weights, "source": made.source, "recipe": made.recipe_name}
 
 
-def _label(index: ArrayLike) -> tuple[list[str], list[str]]:
-    """Give the WordNet ids and the names of classes."""
-    classes = [load_categories()[position] for position in np.asarray(index).tolist()]
-    return [category.wnid for category in classes], [category.name for category in classes]
+def _label(vocabulary: Vocabulary, index: ArrayLike) -> dict[str, list[str]]:
+    """Give the columns with the ids and the names of classes."""
+    classes = [vocabulary[position] for position in np.asarray(index).tolist()]
+    return {vocabulary.id_name: [one.id for one in classes], "name": [one.name for one in classes]}
 
 
 def _as_array(column: pa.ChunkedArray) -> NDArray[Any]:
@@ -303,10 +289,10 @@ def _write(
         raise UserError(f"cannot tell the format of {path.name!r}; end it in one of: {formats}") from None
     if path.is_dir():  # else its renaming would fail, which is after all the writing
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    with write_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         write(temporary, columns, metadata, columns if arrays is None else arrays)
         if write is _write_csv:  # within, so that there is never a table without its description
-            with write_whole(path.with_name(f"{path.name}.json")) as beside:
+            with atomic_write(path.with_name(f"{path.name}.json")) as beside:
                 beside.write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
 
 

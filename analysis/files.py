@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from inputgen.errors import UserError
+from kinscape.inputgen.errors import UserError
 
 LOCK = ".lock"
 UNFINISHED = ".unfinished-"
@@ -75,7 +75,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def write_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Write a file so that a reader finds all of it, or what was there before.
 
     Parameters
@@ -115,6 +115,6 @@ def write_whole(path: Path) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove the temporary files that a killed `write_whole` left in a folder and below."""
+    """Remove the temporary files that a killed `atomic_write` left in a folder and below."""
     for path in folder.rglob(f"{UNFINISHED}*"):
         path.unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""What the speed and quality figures in the README come from."""
+"""What the speed and quality figures in docs/results.md come from."""

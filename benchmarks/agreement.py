@@ -16,11 +16,14 @@ from typing import Annotated
 
 import typer
 
-from analysis.agreement import Agreement, measure_agreement, measure_animals, measure_controls
-from analysis.atlas import PHOTOGRAPHS, Atlas, load_atlas
-from analysis.comparison import align_spaces, compare_atlases
-from inputgen.errors import UserError
-from kinscape import run_command
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.atlas.manifest import PHOTOGRAPHS
+from kinscape.analysis.measuring.controls import measure_controls
+from kinscape.analysis.questions.agreement import Agreement, measure_agreement, measure_animals
+from kinscape.analysis.questions.comparison import align_spaces, compare_atlases
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
+from kinscape.output import run_command
 
 Row = dict[str, Agreement]
 
@@ -29,7 +32,7 @@ def main(
     atlas: Annotated[Path | None, typer.Option(help="Atlas folder. [the shipped one]")] = None,
     photographs: Annotated[Path | None, typer.Option(help="Atlas of photographs to stand beside it.")] = None,
 ) -> None:
-    """Print the tables of the README as Markdown."""
+    """Print the tables of docs/results.md as Markdown."""
     drawn = load_atlas(atlas)
     metric = drawn.manifest.default_metric
     seen = load_photographs(photographs, drawn) if photographs else None
@@ -48,7 +51,10 @@ def main(
             columns[f"{name}, {len(side[0].index)} classes"] = {row.layer: row for row in rows}
     controls = measure_controls(drawn, metrics=[metric], on_progress=lambda _what, _done, _of: None)
     columns["untrained"] = {row.layer: row for row in controls.get("untrained", [])}
-    others = [*controls["weights"], replace(measure_animals(drawn.manifest.classes), metric="two sides")]
+    others = [
+        *controls["weights"],
+        replace(measure_animals(load_imagenet(), drawn.manifest.classes), metric="two sides"),
+    ]
     print_agreement(columns, others)
     print(f"\n{drawn.manifest.network}, {metric}, standardised features; chance of 10 {others[0].chance:.1%}")
     if seen:

@@ -18,33 +18,26 @@ import numpy as np
 import typer
 from PIL import Image, ImageFont
 
-from analysis.activations import as_pixels
-from analysis.atlas import OPPOSITE, Atlas, load_atlas
-from analysis.categories import find_group, load_categories
-from analysis.drawing import (
-    Outcome,
-    Trace,
-    assess_pictures,
-    choose_recipe,
-    climb_expression,
-    make_key,
-    make_objective,
-    read_start,
-    render_pixels,
-)
-from analysis.expression import parse_expression
-from analysis.files import write_whole
-from analysis.judge import Judge, load_judges
-from analysis.opposites import find_opposites, summarise_opposites
-from analysis.photographs import Pixels
 from benchmarks.sheets import GREY, INK, lay_out, make_tile
 from benchmarks.timing import describe_processor
-from inputgen.ascent import draw
-from inputgen.canvas import make_stream
-from inputgen.network import Network, load_network
-from inputgen.objective import join
-from inputgen.recipe import Recipe
-from kinscape import run_command
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.atlas.manifest import OPPOSITE
+from kinscape.analysis.files import atomic_write
+from kinscape.analysis.making.climb import Trace, climb_expression, read_start, render_pixels
+from kinscape.analysis.making.objectives import choose_recipe, make_key, make_objective
+from kinscape.analysis.making.outcomes import Outcome, assess_pictures
+from kinscape.analysis.measuring.activations import as_pixels
+from kinscape.analysis.measuring.judges import Judge, load_judges
+from kinscape.analysis.pictures.photographs import Pixels
+from kinscape.analysis.questions.opposites import find_opposites, summarise_opposites
+from kinscape.analysis.words.expression import parse_expression
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.ascent import draw
+from kinscape.inputgen.canvas import make_stream
+from kinscape.inputgen.network import Network, load_network
+from kinscape.inputgen.objective import join
+from kinscape.inputgen.recipe import Recipe
+from kinscape.output import run_command
 
 OPPOSITES = (
     "piano",
@@ -101,7 +94,7 @@ def main(
     if atlas is not None and atlas.manifest.weights != loaded.weights_hash:
         print(f"the shipped atlas is not of {network}: what needs one is left out")
         atlas = None
-    judges = load_judges(loaded.name, loaded.weights_hash, files=tflite or (), device=device)
+    judges = load_judges(loaded.name, loaded.weights_hash, files=tflite or (), device=device, count=1000)
     started = perf_counter()
     report = [
         "# The article's figures",
@@ -119,20 +112,20 @@ def main(
         report += lines
         pictures += drawn
     report.append(f"All of it took {perf_counter() - started:.0f} s.")
-    with write_whole(out / "article.md") as temporary:
+    with atomic_write(out / "article.md") as temporary:
         temporary.write_text("\n\n".join(report) + "\n", encoding="utf-8")
     font = ImageFont.load_default(11)
     tiles = [
         make_tile(Image.fromarray(one.pixels), [(one.expression, INK), (one.seen, GREY)], font) for one in pictures
     ]
-    with write_whole(out / "article.webp") as temporary:
+    with atomic_write(out / "article.webp") as temporary:
         lay_out(tiles).save(temporary, "WEBP", quality=85, method=6)
     print("\n\n".join(report))
 
 
 def draw_all(network: Network, recipe: Recipe, texts: Sequence[str], judges: Sequence[Judge]) -> list[Picture]:
     """Draw several expressions in one batch, seed 0, and say what each is taken for."""
-    expressions = [parse_expression(text) for text in texts]
+    expressions = [parse_expression(text, load_imagenet()) for text in texts]
     objective = join([make_objective(expression, network) for expression in expressions])
     streams = [make_stream(0, *make_key(expression)) for expression in expressions]
     drawn = as_pixels(draw(network, objective, recipe, streams))
@@ -178,7 +171,7 @@ def write_opposites(
     ]
     if atlas is not None and OPPOSITE in atlas.manifest.kinds:
         whole = summarise_opposites(
-            find_opposites(atlas.space(atlas.manifest.of_pictures[0]), atlas.pictures_of(OPPOSITE))
+            load_imagenet(), find_opposites(atlas.space(atlas.manifest.of_pictures[0]), atlas.pictures_of(OPPOSITE))
         )
         lines.append(f"Of all {whole[0].classes} opposites of the shipped atlas {whole[0].commuting} commute.")
     return lines, first
@@ -188,7 +181,7 @@ def write_morph(
     network: Network, recipe: Recipe, judges: Sequence[Judge], photo: Path | None
 ) -> tuple[list[str], list[Picture]]:
     """Turn the husky into the dalmatian, with both logits over the steps."""
-    expression = parse_expression(MORPH)
+    expression = parse_expression(MORPH, load_imagenet())
     start = None if photo is None else read_start(photo, recipe.size)
     trace, frames = Trace([0]), []
     for step in climb_expression(expression, network, recipe, start=start):
@@ -197,7 +190,7 @@ def write_morph(
             frames.append((step.number, render_pixels(step)[0]))
     pixels = np.stack([frame for _, frame in frames])
     outcomes = assess_pictures(expression, network, pixels, pixels, feed=recipe.feed, judges=judges)
-    begin, end = (find_group(name).indices[0] for name in ("Siberian husky", "dalmatian"))
+    begin, end = (load_imagenet().find_group(name).indices[0] for name in ("Siberian husky", "dalmatian"))
     logits = trace.logits[:, 0]
     rows = [
         [
@@ -246,7 +239,7 @@ def write_feature_maps(
         if atlas is not None:
             values = atlas.space(layer, standardised=False).vectors[:, channel]
             highest = atlas.manifest.classes[int(values.argmax())]
-            row += [f"{values.max():.3f}", load_categories()[highest].name]
+            row += [f"{values.max():.3f}", load_imagenet()[highest].name]
         rows.append(row)
     head = ["feature map", "of a grey picture", "of its own picture", "taken for"]
     head += ["highest of the classes' drawings", "which"] if atlas is not None else []
@@ -255,20 +248,20 @@ def write_feature_maps(
 
 def write_video(network: Network, recipe: Recipe, out: Path) -> tuple[list[str], list[Picture]]:
     """Write every frame of an opposite, and all logits of every frame: the article's video with a red dot."""
-    expression = parse_expression(VIDEO)
+    expression = parse_expression(VIDEO, load_imagenet())
     trace, folder = Trace([0]), out / "green-snake"
     for step in climb_expression(expression, network, recipe):
         trace.add(step)
-        with write_whole(folder / f"{step.number:04d}.webp") as temporary:
+        with atomic_write(folder / f"{step.number:04d}.webp") as temporary:
             Image.fromarray(render_pixels(step)[0]).save(temporary, "WEBP", quality=85)
-    with write_whole(folder / "logits.parquet") as temporary:
-        trace.as_table(range(network.class_count)).to_parquet(temporary, index=False)
+    with atomic_write(folder / "logits.parquet") as temporary:
+        trace.as_table(load_imagenet(), range(network.class_count)).to_parquet(temporary, index=False)
     logits = trace.logits[:, 0]
-    target = find_group("green snake").indices[0]
+    target = load_imagenet().find_group("green snake").indices[0]
     place = [int((row > row[target]).sum()) + 1 for row in logits]
     last = len(logits) - 1
     rows = [
-        [str(n), f"{logits[n, target]:.1f}", str(place[n]), load_categories()[int(logits[n].argmax())].name]
+        [str(n), f"{logits[n, target]:.1f}", str(place[n]), load_imagenet()[int(logits[n].argmax())].name]
         for n in range(0, last + 1, max(last // MILESTONES, 1))
     ]
     return [

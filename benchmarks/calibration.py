@@ -18,12 +18,12 @@ import typer
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from analysis.atlas import Atlas, load_atlas
-from analysis.closer import CONFIDENCE, bound_by_drawings
-from analysis.kin import mix_rows
-from analysis.space import FeatureSpace, Groups
-from inputgen.errors import UserError
-from kinscape import run_command
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.questions.jackknife import CONFIDENCE, bound_by_drawings
+from kinscape.analysis.space.kin import mix_rows
+from kinscape.analysis.space.space import FeatureSpace, Groups
+from kinscape.inputgen.errors import UserError
+from kinscape.output import run_command
 
 SPLITS = 20  # random partings into halves, which the triplets share
 FEWEST = 4  # drawings of a class: two in each half

@@ -37,12 +37,12 @@ import typer
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from benchmarks.timing import describe_processor
-from dashboard import ids
-from dashboard.app import PAGES
-from dashboard.jobs import DONE, Jobs
-from dashboard.serve import serve
-from inputgen.errors import UserError
-from kinscape import run_command
+from kinscape.dashboard.app import PAGES
+from kinscape.dashboard.jobs.records import DONE, Jobs
+from kinscape.dashboard.serve import serve
+from kinscape.dashboard.shell import ids
+from kinscape.inputgen.errors import UserError
+from kinscape.output import run_command
 
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 OURS = ("-u", "-m", "kinscape", "serve", "--port", "0")

@@ -28,15 +28,15 @@ from timm.models import get_notrace_functions, get_notrace_modules
 from torch.utils.data import DataLoader, Dataset
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
-from analysis.activations import BATCH, count_workers, find_precision, list_layers, measure_files
-from analysis.files import find_shipped_atlas
-from analysis.photographs import Pixels, read_batches, read_photograph
 from benchmarks.timing import Worker, describe_processor, print_rates, time_in_turns
-from inputgen.errors import UserError
-from inputgen.memory import keep_memory
-from inputgen.network import Network, find_device, load_network
-from inputgen.weights import build_network
-from kinscape import run_command
+from kinscape.analysis.files import find_shipped_atlas
+from kinscape.analysis.measuring.activations import BATCH, count_workers, find_precision, list_layers, measure_files
+from kinscape.analysis.pictures.photographs import Pixels, read_batches, read_photograph
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.memory import keep_memory
+from kinscape.inputgen.network import Network, find_device, load_network
+from kinscape.inputgen.weights import build_network
+from kinscape.output import run_command
 
 
 class Files(Dataset[torch.Tensor]):

@@ -16,15 +16,17 @@ import typer
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.agreement import wu_palmer
-from analysis.distances import distances_between
 from benchmarks.timing import describe_processor
-from inputgen.ascent import draw
-from inputgen.canvas import make_stream
-from inputgen.network import Network, load_network
-from inputgen.objective import Objective
-from inputgen.recipe import Recipe, find_recipe
-from kinscape import run_command
+from kinscape.analysis.space.distances import distances_between
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.analysis.words.wordnet import wu_palmer
+from kinscape.inputgen.ascent import draw
+from kinscape.inputgen.canvas import make_stream
+from kinscape.inputgen.network import Network, load_network
+from kinscape.inputgen.objective import Objective
+from kinscape.inputgen.recipe import Recipe
+from kinscape.inputgen.recipes import find_recipe
+from kinscape.output import run_command
 
 STEP = 10  # of the classes every tenth
 SEEDS = (1, 2, 4, 8)
@@ -45,7 +47,7 @@ def main(
     """Print the table as Markdown."""
     network = load_network("efficientnet_lite0", device=device)
     classes = list(range(0, network.class_count, STEP))
-    kinship = wu_palmer(classes)[np.triu_indices(len(classes), 1)]
+    kinship = wu_palmer(load_imagenet(), classes)[np.triu_indices(len(classes), 1)]
     counts = [count for count in SEEDS if count <= seeds]
     print(f"{network.name}, {len(classes)} classes; on {describe_processor(network.device)}\n")
     print(f"| recipe | layer | a map's | features | {' | '.join(map(str, counts))} |")

@@ -8,7 +8,7 @@ take turns, round by round, so that their ratios hold on a machine whose speed d
 - a recipe's name: this project, the whole climb;
 - *bound*: bare forward and backward of the folded network, the same batch: no climb can be faster. A recipe whose
   network sees other sizes on the way has a bound of its own;
-- *bound, usual memory*: the same without `inputgen.memory.keep_memory`, which all climbs have;
+- *bound, usual memory*: the same without `kinscape.inputgen.memory.keep_memory`, which all climbs have;
 - *as built*: the recipe `fourier` on the network as timm or torchvision builds it, its weights frozen;
 - *usual loop*: the canvas and views of `fourier` on that network with ``loss.backward()``, as one would write it;
 - *lucent*, *horama*: torch-lucent and Horama as `benchmarks.peers` has them;
@@ -28,15 +28,16 @@ import typer
 
 from benchmarks.peers import prepare_horama, prepare_lucent
 from benchmarks.timing import Worker, describe_processor, print_rates, time_in_turns
-from inputgen.ascent import OPTIMISERS, draw
-from inputgen.canvas import CANVASES, make_stream
-from inputgen.memory import keep_memory
-from inputgen.network import find_device, load_network
-from inputgen.objective import Objective
-from inputgen.prior import draw_views, see
-from inputgen.recipe import FOURIER, NATURAL, Recipe, find_recipe
-from inputgen.weights import build_network
-from kinscape import run_command
+from kinscape.inputgen.ascent import OPTIMISERS, draw
+from kinscape.inputgen.canvas import CANVASES, make_stream
+from kinscape.inputgen.memory import keep_memory
+from kinscape.inputgen.network import find_device, load_network
+from kinscape.inputgen.objective import Objective
+from kinscape.inputgen.prior import draw_views, see
+from kinscape.inputgen.recipe import Recipe
+from kinscape.inputgen.recipes import FOURIER, NATURAL, find_recipe
+from kinscape.inputgen.weights import build_network
+from kinscape.output import run_command
 
 Run = Callable[[], object]
 DEFAULT = [FOURIER.name, NATURAL.name]
@@ -69,7 +70,7 @@ def main(
         "bound": partial(prepare_bound, network, device, targets, usual),
         **{bounds[name]: partial(prepare_bound, network, device, targets, recipes[name]) for name in recipes},
         **{name: partial(prepare_climb, network, device, targets, recipes[name]) for name in recipes},
-        "bound, usual memory": partial(prepare_bound, network, device, targets, usual, keep=False),
+        "bound, usual memory": partial(prepare_bound, network, device, targets, usual, cached=False),
         "as built": partial(prepare_climb, network, device, targets, usual, as_built=True),
         "usual loop": partial(prepare_usual_loop, network, device, targets, usual),
         "lucent": partial(prepare_lucent, network, device, targets, usual),
@@ -98,9 +99,9 @@ def list_views(recipe: Recipe) -> list[int]:
     return [octave.crop or octave.size for octave in recipe.octaves for _ in range(octave.steps)]
 
 
-def prepare_bound(network: str, device: str, targets: list[int], recipe: Recipe, keep: bool = True) -> Run:
+def prepare_bound(network: str, device: str, targets: list[int], recipe: Recipe, cached: bool = True) -> Run:
     """Prepare forward and backward of what the network sees, and nothing else."""
-    if keep:
+    if cached:
         keep_memory()
     fast = load_network(network, device=device)
     views = list_views(recipe)

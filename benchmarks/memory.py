@@ -22,10 +22,10 @@ import typer
 from PIL import Image
 from torch import nn
 
-from analysis.categories import load_categories
-from analysis.extraction import extract_atlas
-from inputgen.network import Network
-from kinscape import run_command
+from kinscape.analysis.making.extraction import extract_atlas
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.network import Network
+from kinscape.output import run_command
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 FILES = 100  # so that no file has more names than a file system lets it have
@@ -75,11 +75,11 @@ def link_pictures(folder: Path, count: int) -> None:
         values = random.integers(0, 256, (6, 8, 3)).astype(np.uint8)
         Image.fromarray(values).resize((64, 48), Image.Resampling.BICUBIC).save(originals / f"{number}.jpg", quality=80)
     folder.mkdir()
-    categories = load_categories()[:: 1000 // CLASSES]
+    categories = load_imagenet().classes[:: 1000 // CLASSES]
     for category in categories:
-        (folder / category.wnid).mkdir()
+        (folder / category.id).mkdir()
     for number in range(count):
-        wnid = categories[number % len(categories)].wnid
+        wnid = categories[number % len(categories)].id
         # Of a class, not of a file: else all pictures of a class would be one.
         original = originals / f"{(number // len(categories) + number) % FILES}.jpg"
         os.link(original, folder / wnid / f"{wnid}_{number}.JPEG")
@@ -111,7 +111,9 @@ def extract(place: Path, answer: object) -> None:
             measured.extend((perf_counter() - started, find_most()))
 
     started = perf_counter()
-    extract_atlas(place / "photographs", place / "atlas", network, vectors=["maps"], on_progress=listen)
+    extract_atlas(
+        place / "photographs", place / "atlas", network, load_imagenet(), vectors=["maps"], on_progress=listen
+    )
     answer.send((*measured, find_most()))  # type: ignore[attr-defined]
 
 

@@ -27,12 +27,14 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw, ImageFont
 
-from analysis.atlas import CLASS, load_atlas
-from analysis.categories import Category, load_categories, load_synsets
-from analysis.files import write_whole
 from benchmarks.sheets import GROUND, INK
-from inputgen.errors import UserError
-from kinscape import run_command
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.atlas.manifest import CLASS
+from kinscape.analysis.files import atomic_write
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.analysis.words.vocabulary import Category
+from kinscape.inputgen.errors import UserError
+from kinscape.output import run_command
 
 PER_SHEET, GAP = 24, 12  # pictures of a sheet; px between two
 ANSWERS, ANSWER_COLUMNS = "answers.csv", ("number", "answer")
@@ -115,17 +117,17 @@ def sheets(
     if not overwrite and answers.exists() and any(read_table(answers, "answer").values()):
         raise UserError(f"there are answers in {answers}; give another folder, or --overwrite")
     drawn = rows.iloc[np.random.default_rng(seed).permutation(len(rows))[:count]]
-    classes, paths = [load_categories()[target] for target in drawn["target"]], list(drawn["path"])
+    classes, paths = [load_imagenet()[target] for target in drawn["target"]], list(drawn["path"])
     for old in to.glob("sheet-*.png"):
         old.unlink()
     for page, start in enumerate(range(0, count, PER_SHEET), 1):
         files = [opened.folder / path for path in paths[start : start + PER_SHEET]]
-        with write_whole(to / f"sheet-{page}.png") as temporary:
+        with atomic_write(to / f"sheet-{page}.png") as temporary:
             lay_out(files, start + 1, columns, side).save(temporary, "PNG")
     numbers = range(1, count + 1)
     write_rows(answers, ANSWER_COLUMNS, ((number, "") for number in numbers))
     told = zip(numbers, classes, paths, strict=True)
-    write_rows(key, KEY_COLUMNS, ((number, one.index, one.wnid, one.name, path) for number, one, path in told))
+    write_rows(key, KEY_COLUMNS, ((number, one.index, one.id, one.name, path) for number, one, path in told))
     print(f"{to}: {count} pictures on {-(-count // PER_SHEET)} sheets, to be named in {ANSWERS}; key: {key}")
 
 
@@ -138,7 +140,7 @@ def score(
     """Score free answers and tell how many are right, and at which level."""
     if out and out.resolve() in {path.resolve() for path in (key, *answers)}:
         raise UserError(f"{out} is read; give another file for --out")
-    known = {category.wnid: category for category in load_categories()}
+    known = {category.id: category for category in load_imagenet()}
     wnids = read_table(key, "wnid")
     if not wnids or not set(wnids.values()) <= known.keys():
         raise UserError(f"{key} is no key: it has no rows, or WordNet ids of no class")
@@ -201,8 +203,8 @@ def split_guesses(answer: str) -> list[str]:
 @cache
 def list_accepted(index: int, strict: bool = False) -> Mapping[str, str]:
     """List the words that count for a class, without blanks, by level; with `strict` none for a root of `COUNTED`."""
-    category, synsets = load_categories()[index], load_synsets()
-    above = find_above(category.wnid)
+    category, synsets = load_imagenet()[index], load_imagenet().concepts
+    above = find_above(category.id)
     roots = set(ROOTS.get(category.super_group, ARTIFACT))
     ceilings = (roots & above) or set(ARTIFACT)
     parents = {wnid for wnid in above - roots if ceilings & find_above(wnid)}
@@ -219,9 +221,9 @@ def list_accepted(index: int, strict: bool = False) -> Mapping[str, str]:
 
 def find_above(wnid: str) -> frozenset[str]:
     """Find all WordNet senses above one, without itself."""
-    line = list(load_synsets()[wnid].hypernyms)
+    line = list(load_imagenet().concepts[wnid].parents)
     for one in line:  # grows while it is walked
-        line.extend(above for above in load_synsets()[one].hypernyms if above not in line)
+        line.extend(above for above in load_imagenet().concepts[one].parents if above not in line)
     return frozenset(line)
 
 
@@ -317,7 +319,7 @@ def read_table(path: Path, column: str) -> dict[int, str]:
 
 def write_rows(path: Path, heading: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV file, whole or not at all."""
-    with write_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows([heading, *rows])
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torchvision.transforms import Normalize
 
-from inputgen.network import find_device
-from inputgen.recipe import Recipe
-from inputgen.weights import build_network
+from kinscape.inputgen.network import find_device
+from kinscape.inputgen.recipe import Recipe
+from kinscape.inputgen.weights import build_network
 
 
 def prepare_lucent(

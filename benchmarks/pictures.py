@@ -27,13 +27,15 @@ import torch
 import typer
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from analysis.atlas import CLASS, FEATURES, MANIFEST, PHOTOGRAPHS, PROJECTIONS, load_atlas, save_manifest
-from analysis.vectors import SHARD, VectorWriter, count_shards, publish_shards
 from benchmarks.dashboard import CHROMIUM, start
 from benchmarks.timing import describe_processor
-from dashboard.serve import serve
-from inputgen.errors import UserError
-from kinscape import run_command
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.atlas.manifest import CLASS, FEATURES, MANIFEST, PHOTOGRAPHS, PROJECTIONS
+from kinscape.analysis.atlas.vectors import SHARD, VectorWriter, count_shards, publish_shards
+from kinscape.analysis.atlas.writer import save_manifest
+from kinscape.dashboard.serve import serve
+from kinscape.inputgen.errors import UserError
+from kinscape.output import run_command
 
 LAYER = "bn1"
 """A layer of few features: the page shows two axes of any."""

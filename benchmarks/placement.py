@@ -18,16 +18,17 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from analysis.activations import measure_files
-from analysis.atlas import load_atlas
-from analysis.distances import distances_between
-from analysis.photographs import Photographs, find_photographs, read_photograph
-from analysis.placement import NEIGHBOURS, measure_distances, read_ground
-from analysis.projection import place_points
-from inputgen.errors import UserError
-from inputgen.network import Network, load_network
-from inputgen.objective import LOGITS
-from kinscape import run_command
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.measuring.activations import measure_files
+from kinscape.analysis.measuring.placement import NEIGHBOURS, measure_distances, read_reference_map
+from kinscape.analysis.pictures.photographs import Photographs, find_photographs, read_photograph
+from kinscape.analysis.space.distances import distances_between
+from kinscape.analysis.space.projection import place_points
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network, load_network
+from kinscape.inputgen.objective import LOGITS
+from kinscape.output import run_command
 
 AMONG = (1, 5, 10)
 
@@ -41,11 +42,11 @@ def main(
     """Print the tables as Markdown."""
     opened = load_atlas(atlas)
     made = opened.manifest
-    grounds = [read_ground(opened, layer, metric=metric) for layer in made.picture_layers]
+    grounds = [read_reference_map(opened, layer, metric=metric) for layer in made.picture_layers]
     network = load_network(made.network, device=device)
     if network.weights_hash != made.weights:
         raise UserError(f"{opened.folder} was made with other weights of {made.network}")
-    found = find_photographs(photographs)
+    found = find_photographs(photographs, load_imagenet())
     features, read_well = measure(network, found, [*made.picture_layers, LOGITS])
     targets = found.targets[read_well].astype(np.int64)
     own = opened.space(opened.manifest.of_pictures[0]).rows(targets.tolist())

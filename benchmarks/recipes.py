@@ -26,19 +26,24 @@ import numpy as np
 import torch
 import typer
 
-from analysis.agreement import pearson_with_wordnet
-from analysis.atlas import CLASS, DRAWN, Atlas, Manifest, picture_name, read_manifest, save_manifest
-from analysis.build import build_atlas, save_picture
-from analysis.categories import load_categories
-from analysis.files import write_whole
-from analysis.judge import Judge, count_verdicts, judge_atlas, load_judges
 from benchmarks.peers import prepare_lucent
 from benchmarks.timing import describe_processor
 from benchmarks.truth import PHOTOGRAPHS, describe, find_pictures
-from inputgen.errors import UserError
-from inputgen.network import Network, load_network
-from inputgen.recipe import FOURIER, NATURAL, OCTAVES, Recipe, find_recipe
-from kinscape import run_command
+from kinscape.analysis.atlas.atlas import Atlas
+from kinscape.analysis.atlas.manifest import CLASS, DRAWN, Manifest, picture_name, read_manifest
+from kinscape.analysis.atlas.writer import save_manifest
+from kinscape.analysis.files import atomic_write
+from kinscape.analysis.making.build import build_atlas
+from kinscape.analysis.making.pictures import save_picture
+from kinscape.analysis.measuring.judges import Judge, load_judges
+from kinscape.analysis.measuring.verdicts import count_verdicts, judge_atlas
+from kinscape.analysis.questions.agreement import pearson_with_wordnet
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network, load_network
+from kinscape.inputgen.recipe import Recipe
+from kinscape.inputgen.recipes import FOURIER, NATURAL, OCTAVES, find_recipe
+from kinscape.output import run_command
 
 NETWORK = "efficientnet_lite0"
 COMPARED = ",".join(recipe.name for recipe in (OCTAVES, FOURIER, NATURAL))
@@ -82,17 +87,19 @@ def main(
     folder = work or out.with_name(f"{out.stem}-pictures")
     processor = describe_processor(network.device)
     named = [name for name in judges.split(",") if name]
-    panel = load_judges(NETWORK, network.weights_hash, named, tflite or (), device=device)
+    panel = load_judges(NETWORK, network.weights_hash, named, tflite or (), device=device, count=1000)
     rows = []
     for recipe in cases:
         place = folder / f"{recipe.name}-{recipe.steps}"
         clock = Clock(place / TIMES, processor)
         if recipe.name == LUCENT.name:
             draw_with_lucent(place, network, recipe, chosen, clock=clock)
-        atlas = build_atlas(place, network, recipe, classes=chosen, seeds=[0], batch=None, on_progress=clock)
+        atlas = build_atlas(
+            place, network, recipe, load_imagenet(), classes=chosen, seeds=[0], batch=None, on_progress=clock
+        )
         rows.append(make_row(atlas, recipe.name, recipe.steps, clock, panel))
         print(f"{place}: {recipe.name}, {recipe.steps} steps, {rows[-1].seconds or math.nan:.2f} s a picture")
-    names = ", ".join(load_categories()[index].name for index in chosen)
+    names = ", ".join(load_imagenet()[index].name for index in chosen)
     text = "\n".join(
         [
             f"{NETWORK}, {classes} classes chosen by `numpy.random.default_rng({seed})`, one picture each, {size} px, "
@@ -103,10 +110,10 @@ def main(
         ]
     )
     print(f"\n{text}")
-    with write_whole(out) as path:
+    with atomic_write(out) as path:
         path.write_text(text + "\n", encoding="utf-8")
     if curve:
-        with write_whole(figure) as path:
+        with atomic_write(figure) as path:
             path.write_text(draw_figure(rows), encoding="utf-8")
         print(f"\n{figure}")
 
@@ -201,7 +208,7 @@ class Clock:
                 pictures=self.times.pictures + done - before,
                 seconds=self.times.seconds + now - then,
             )
-            with write_whole(self._path) as path:
+            with atomic_write(self._path) as path:
                 path.write_text(json.dumps(asdict(self.times)) + "\n", encoding="utf-8")
         self._last = done, now
 

@@ -13,10 +13,10 @@ import numpy as np
 import typer
 from PIL import Image
 
-from analysis.judge import NetworkJudge, load_judges
-from inputgen.errors import UserError
-from inputgen.network import load_network
-from kinscape import run_command
+from kinscape.analysis.measuring.judges import NetworkJudge, load_judges
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import load_network
+from kinscape.output import run_command
 
 
 def main(
@@ -30,7 +30,7 @@ def main(
     pictures = np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
     targets = np.array([int(file.name.partition("-")[0]) for file in files])
     network = load_network("efficientnet_lite0", device="auto")
-    others = load_judges(network.name, network.weights_hash, files=tflite or (), device="auto")
+    others = load_judges(network.name, network.weights_hash, files=tflite or (), device="auto", count=1000)
     free = targets % 10 > 0
     print(f"| judge | all {len(files)} | the {free.sum()} of classes without a say |\n|---|---|---|")
     for judge in (NetworkJudge(network), *others):

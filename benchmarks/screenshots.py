@@ -17,11 +17,11 @@ import typer
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from analysis.atlas import load_atlas
 from benchmarks.dashboard import CHROMIUM, OURS, start
-from dashboard.jobs import DONE, Jobs
-from inputgen.errors import UserError
-from kinscape import run_command
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.dashboard.jobs.records import DONE, Jobs
+from kinscape.inputgen.errors import UserError
+from kinscape.output import run_command
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 QUALITY = 80

@@ -1,4 +1,4 @@
-"""The README's contact sheets: ``python -m benchmarks.sheets [--atlas DIR] [--to DIR]``.
+"""The contact sheets of docs/results.md: ``python -m benchmarks.sheets [--atlas DIR] [--to DIR]``.
 
 Nothing is chosen by its looks: of the classes every tenth is shown, and the opposites of every 25th, by class index,
 each with the atlas's first seed. Under a class stands its name; under an opposite, whose opposite it is, and in grey
@@ -14,10 +14,11 @@ from typing import Annotated
 import typer
 from PIL import Image, ImageDraw, ImageFont
 
-from analysis.atlas import CLASS, OPPOSITE, Atlas, load_atlas
-from analysis.categories import load_categories
-from analysis.files import write_whole
-from kinscape import run_command
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.atlas.manifest import CLASS, OPPOSITE
+from kinscape.analysis.files import atomic_write
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.output import run_command
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 EVERY = {CLASS: 10, OPPOSITE: 25}
@@ -49,7 +50,7 @@ def write_sheet(path: Path, atlas: Atlas, kind: str) -> None:
     """Write the sheet of one kind as WebP, at the highest quality that has `ROOM`."""
     rows = atlas.pictures_of(kind)
     rows = rows[(rows["seed"] == rows["seed"].min()) & (rows["target"] % EVERY[kind] == 0)].sort_values("target")
-    categories, font = load_categories(), ImageFont.load_default(LINE - 3)
+    categories, font = load_imagenet(), ImageFont.load_default(LINE - 3)
     tiles = []
     for file, target, predicted in zip(rows["path"], rows["target"], rows["predicted"], strict=True):
         name = categories[target].name
@@ -60,7 +61,7 @@ def write_sheet(path: Path, atlas: Atlas, kind: str) -> None:
         with Image.open(atlas.folder / file) as picture:
             tiles.append(make_tile(picture, lines, font))
     sheet = lay_out(tiles)
-    with write_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         for quality in QUALITIES:
             sheet.save(temporary, "WEBP", quality=quality, method=6)
             if (size := temporary.stat().st_size) <= ROOM * len(tiles):

@@ -11,20 +11,20 @@ from typing import Annotated
 
 import typer
 
-from analysis.agreement import chance_precision, precision_at
-from analysis.atlas import load_atlas
-from analysis.categories import find_group, load_categories
-from analysis.distances import METRICS, distance_matrix
-from analysis.neighbours import find_nearest
-from kinscape import run_command
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.atlas.quality import chance_precision, precision_at
+from kinscape.analysis.questions.neighbours import find_nearest
+from kinscape.analysis.space.distances import METRICS, distance_matrix
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.output import run_command
 
 SHOWN = ("tabby", "airliner", "broccoli", "green snake", "dalmatian")
 
 
 def main(atlas: Annotated[Path | None, typer.Option(help="Atlas folder. [the shipped one]")] = None) -> None:
-    """Print the tables of the README as Markdown."""
+    """Print the tables of docs/results.md as Markdown."""
     opened = load_atlas(atlas)
-    manifest, categories = opened.manifest, load_categories()
+    manifest, categories = opened.manifest, load_imagenet()
     labels = [categories[index].super_group for index in manifest.classes]
     print(f"| layer | features | {' | '.join(METRICS)} |")
     print(f"|---|---|{'---|' * len(METRICS)}")
@@ -42,7 +42,7 @@ def main(atlas: Annotated[Path | None, typer.Option(help="Atlas folder. [the shi
     space = opened.space()
     print("| category | its ten nearest, nearest first |\n|---|---|")
     for name in SHOWN:
-        nearest = find_nearest(space, find_group(name).indices, metric=manifest.default_metric)
+        nearest = find_nearest(space, load_imagenet().find_group(name).indices, metric=manifest.default_metric)
         print(f"| {name} | {', '.join(categories[one.index].name for one in nearest)} |")
 
 

@@ -25,15 +25,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from scipy.stats import spearmanr
 
-from analysis.agreement import precision_at, wu_palmer
-from analysis.atlas import Atlas, load_atlas
-from analysis.categories import load_categories
-from analysis.distances import DistanceMatrix, distance_matrix
-from analysis.naturalness import MEASURES, measure_naturalness
-from analysis.photographs import SUFFIXES
-from analysis.triplets import answer_triplets, count_triplets, read_questions
-from inputgen.errors import UserError
-from kinscape import run_command
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.atlas.quality import precision_at
+from kinscape.analysis.pictures.naturalness import MEASURES, measure_naturalness
+from kinscape.analysis.pictures.photographs import SUFFIXES
+from kinscape.analysis.questions.triplets import answer_triplets, count_triplets, read_questions
+from kinscape.analysis.space.distances import DistanceMatrix, distance_matrix
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.analysis.words.wordnet import wu_palmer
+from kinscape.inputgen.errors import UserError
+from kinscape.output import run_command
 
 SIDE = 160
 KIN, STRANGE = 0.8, 0.4
@@ -59,7 +60,7 @@ def main(
     photographs: Annotated[Path | None, typer.Option(help="Measure this folder's pictures instead.")] = None,
     similarity: Annotated[Path | None, typer.Option(help="Similarity of photographs, .npz.")] = None,
 ) -> None:
-    """Print the tables of the README as Markdown."""
+    """Print the tables of docs/results.md as Markdown."""
     if photographs is not None:
         paths = sorted(path for path in photographs.rglob("*") if path.suffix.lower() in SUFFIXES)
         if not paths:
@@ -75,7 +76,7 @@ def main(
         space = opened.space(layer)
         matrix = distance_matrix(space, "cosine")
         pairs = np.triu_indices(len(matrix.index), 1)
-        related = np.corrcoef(-matrix.values[pairs], wu_palmer(matrix.index)[pairs])[0, 1]
+        related = np.corrcoef(-matrix.values[pairs], wu_palmer(load_imagenet(), matrix.index)[pairs])[0, 1]
         told = count_triplets(answer_triplets(space, questions, metric="cosine"))
         cells = [f"{related:.3f}", follow_photographs(matrix, similarity)]
         cells += [f"{tell_clear_triplets(matrix):.3f}", f"{find_precision(matrix):.3f}"]
@@ -106,7 +107,7 @@ def follow_photographs(matrix: DistanceMatrix, file: Path | None) -> str:
 
 def tell_clear_triplets(matrix: DistanceMatrix, count: int = 1_000_000) -> float:
     """Give the part of clear triplets whose nearer one is the kin, of `count` random ones those that are clear."""
-    kinship = wu_palmer(matrix.index)
+    kinship = wu_palmer(load_imagenet(), matrix.index)
     a, b, c = np.random.default_rng(0).integers(0, len(matrix.index), (3, count))
     clear = (a != b) & (kinship[a, b] > KIN) & (kinship[a, c] < STRANGE)
     a, b, c = a[clear], b[clear], c[clear]
@@ -115,7 +116,7 @@ def tell_clear_triplets(matrix: DistanceMatrix, count: int = 1_000_000) -> float
 
 def find_precision(matrix: DistanceMatrix) -> float:
     """Give the precision at 10, by super-groups."""
-    return precision_at(matrix.values, [load_categories()[index].super_group for index in matrix.index])
+    return precision_at(matrix.values, [load_imagenet()[index].super_group for index in matrix.index])
 
 
 def find_pictures(atlas: Atlas, kind: str) -> list[Path]:

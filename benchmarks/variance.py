@@ -16,11 +16,11 @@ from typing import Annotated
 
 import typer
 
-from analysis.atlas import load_atlas
-from analysis.files import write_whole
-from analysis.variance import DIMENSIONS, Likeness, Variance, explain_variance, judge_layouts
 from benchmarks.recipes import STYLE
-from kinscape import run_command
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.files import atomic_write
+from kinscape.analysis.questions.variance import DIMENSIONS, Likeness, Variance, explain_variance, judge_layouts
+from kinscape.output import run_command
 
 FIGURE = Path(__file__).resolve().parents[1] / "docs" / "variance.svg"
 UMAP = "UMAP 2"
@@ -33,7 +33,7 @@ def main(
     atlas: Annotated[Path | None, typer.Option(help="Atlas folder. [the shipped one]")] = None,
     figure: Annotated[Path, typer.Option(help="File for the figure, .svg.")] = FIGURE,
 ) -> None:
-    """Print the tables of the README as Markdown, and draw the figure."""
+    """Print the tables of docs/results.md as Markdown, and draw the figure."""
     opened = load_atlas(atlas)
     made = opened.manifest
     explained = [explain_variance(opened.space(layer)) for layer in made.layers]
@@ -46,7 +46,7 @@ def main(
     print(f"\n| {space.layer}, {made.default_metric} | {' | '.join(SERIES.values())} |\n|---|---|---|")
     for name, likeness in layouts.items():
         print(f"| {name} | {likeness.kept:.1%} | {likeness.precision:.1%} |")
-    with write_whole(figure) as path:
+    with atomic_write(figure) as path:
         path.write_text(draw_figure(choose_layers(explained, space.layer), layouts, space.layer), encoding="utf-8")
     print(f"\n{figure.name}")
 

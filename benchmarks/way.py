@@ -13,15 +13,16 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw, ImageFont
 
-from analysis.categories import load_categories
-from analysis.companions import find_companions
-from analysis.drawing import choose_recipe, climb_expression, render_pixels
-from analysis.expression import parse_expression
-from analysis.files import write_whole
-from analysis.judge import NetworkJudge, load_judges
 from benchmarks.sheets import DOCS, GROUND, INK
-from inputgen.network import load_network
-from kinscape import run_command
+from kinscape.analysis.files import atomic_write
+from kinscape.analysis.making.climb import climb_expression, render_pixels
+from kinscape.analysis.making.companions import find_companions
+from kinscape.analysis.making.objectives import choose_recipe
+from kinscape.analysis.measuring.judges import NetworkJudge, load_judges
+from kinscape.analysis.words.expression import parse_expression
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.network import load_network
+from kinscape.output import run_command
 
 FRAMES = 8
 SIDE, GAP, LINE = 160, 6, 14  # px
@@ -39,16 +40,20 @@ def main(
     network = load_network("efficientnet_lite0", device=device)
     recipe = choose_recipe(None, network)
     steps = climb_expression(
-        parse_expression(f"{a} -> {b}"), network, recipe, seeds=[seed], companions=find_companions(network, recipe)
+        parse_expression(f"{a} -> {b}", load_imagenet()),
+        network,
+        recipe,
+        seeds=[seed],
+        companions=find_companions(network, recipe),
     )
     begins = recipe.steps // 2
     wanted = {begins + round(number * (recipe.steps - begins) / (FRAMES - 1)) for number in range(FRAMES)}
     frames = np.concatenate([render_pixels(step) for step in steps if step.number in wanted])
     judges = [
         NetworkJudge(network),
-        *load_judges(network.name, network.weights_hash, files=tflite or (), device=device),
+        *load_judges(network.name, network.weights_hash, files=tflite or (), device=device, count=1000),
     ]
-    seen = {judge.name: [load_categories()[row.argmax()].name for row in judge.classify(frames)] for judge in judges}
+    seen = {judge.name: [load_imagenet()[row.argmax()].name for row in judge.classify(frames)] for judge in judges}
     for name, classes in seen.items():
         print(f"{name}: {', '.join(classes)}")
     font = ImageFont.load_default(LINE - 4)
@@ -60,7 +65,7 @@ def main(
         for line, (name, classes) in enumerate(seen.items()):
             told = f"{name.removeprefix('efficientnet_').partition('_v1')[0]}: {classes[at]}"
             pen.text((left, SIDE + GAP + 2 + line * LINE), told, INK, font)
-    with write_whole(to) as temporary:
+    with atomic_write(to) as temporary:
         strip.save(temporary, "WEBP", quality=85, method=6)
     print(to)
 

@@ -8,15 +8,26 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 
-from analysis.atlas import Atlas
-from dashboard import answers, ids, images
-from dashboard import jobs as job_files
-from dashboard.data import View
-from dashboard.jobs import Jobs
-from dashboard.page import Page, atlas_field, find_defaults, read_fields
-from dashboard.pages import about, closer, draw, features, matrix, morph, neighbours, opposites, photo, pictures
-from dashboard.pages import map as map_page
-from dashboard.parts import aria, lay_note, tell_atlas, tell_category
+from kinscape.analysis.atlas.atlas import Atlas
+from kinscape.dashboard import http as answers
+from kinscape.dashboard import images
+from kinscape.dashboard.jobs import records as job_files
+from kinscape.dashboard.jobs.records import Jobs
+from kinscape.dashboard.pages.about import page as about
+from kinscape.dashboard.pages.closer import page as closer
+from kinscape.dashboard.pages.draw import page as draw
+from kinscape.dashboard.pages.features import page as features
+from kinscape.dashboard.pages.map import page as map_page
+from kinscape.dashboard.pages.matrix import page as matrix
+from kinscape.dashboard.pages.morph import page as morph
+from kinscape.dashboard.pages.neighbours import page as neighbours
+from kinscape.dashboard.pages.opposites import page as opposites
+from kinscape.dashboard.pages.photo import page as photo
+from kinscape.dashboard.pages.pictures import page as pictures
+from kinscape.dashboard.shell import ids
+from kinscape.dashboard.shell.components import aria, lay_note, tell_atlas, tell_category
+from kinscape.dashboard.shell.page import Page, atlas_field, find_defaults, read_fields
+from kinscape.dashboard.view import View
 
 TITLE = "Kinscape"
 PAGES: tuple[Page, ...] = (
@@ -87,7 +98,7 @@ def create_app(atlases: Sequence[Atlas], *, prefix: str = "/", jobs: Jobs | None
     Returns
     -------
     dash.Dash
-        The app; ``app.server`` is its WSGI application, `dashboard.serve.serve` serves it.
+        The app; ``app.server`` is its WSGI application, `kinscape.dashboard.serve.serve` serves it.
 
     Raises
     ------

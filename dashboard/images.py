@@ -9,8 +9,8 @@ from pathlib import Path
 from flask import Flask, Response, abort, send_file
 from PIL import Image
 
-from analysis.atlas import ADDITION, WAYS
-from dashboard.data import AtlasView, View
+from kinscape.analysis.atlas.manifest import ADDITION, WAYS
+from kinscape.dashboard.view import AtlasView, View
 
 PICTURES = "/pictures"
 FOREVER = 365 * 24 * 3600  # seconds

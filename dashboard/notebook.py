@@ -8,9 +8,9 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any
 
-from analysis.atlas import Atlas, load_atlas
-from dashboard.app import create_app
-from dashboard.serve import find_address, open_server
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.dashboard.app import create_app
+from kinscape.dashboard.serve import find_address, open_server
 
 HEIGHT = 820  # px
 

@@ -14,7 +14,7 @@ from typing import Any
 from dash import Dash
 from waitress import create_server
 
-from inputgen.errors import UserError
+from kinscape.inputgen.errors import UserError
 
 THREADS = 8
 
@@ -33,7 +33,7 @@ def serve(
     Parameters
     ----------
     app : dash.Dash
-        The app of `dashboard.app.create_app`.
+        The app of `kinscape.dashboard.app.create_app`.
     host : str
         Name or number of the interface to listen on.
     port : int

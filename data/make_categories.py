@@ -18,8 +18,9 @@ from pathlib import Path
 
 from timm.data.imagenet_info import ImageNetInfo
 
-from analysis.categories import CLASSES_FILE, SUPER_GROUPS, SYNSETS_FILE, WORD_SEPARATOR, Synset
-from analysis.files import write_whole
+from kinscape.analysis.files import atomic_write
+from kinscape.analysis.words.imagenet import CLASSES_FILE, SUPER_GROUPS, SYNSETS_FILE, WORD_SEPARATOR
+from kinscape.analysis.words.vocabulary import Concept
 
 DEBIAN_WORDNET = Path("/usr/share/wordnet")
 HYPERNYM_POINTERS = ("@", "@i")  # of a kind, and of an instance
@@ -160,7 +161,7 @@ SUPER_GROUP_SYNSETS = {
 }
 
 
-def read_wordnet(folder: Path) -> dict[str, Synset]:
+def read_wordnet(folder: Path) -> dict[str, Concept]:
     """Read the noun synsets of WordNet 3.0.
 
     Parameters
@@ -170,7 +171,7 @@ def read_wordnet(folder: Path) -> dict[str, Synset]:
 
     Returns
     -------
-    dict of str to Synset
+    dict of str to Concept
         Every noun synset by its WordNet id, definitions without their example sentences.
     """
     synsets = {}
@@ -183,21 +184,21 @@ def read_wordnet(folder: Path) -> dict[str, Synset]:
         words = tuple(word.replace("_", " ") for word in fields[4:word_end:2])
         pointers = zip(fields[word_end + 1 :: 4], fields[word_end + 2 :: 4], strict=False)
         wnid = f"n{fields[0]}"
-        synsets[wnid] = Synset(
-            wnid=wnid,
+        synsets[wnid] = Concept(
+            id=wnid,
             words=words,
             definition=gloss.split('; "')[0].strip(),
-            hypernyms=tuple(f"n{offset}" for symbol, offset in pointers if symbol in HYPERNYM_POINTERS),
+            parents=tuple(f"n{offset}" for symbol, offset in pointers if symbol in HYPERNYM_POINTERS),
         )
     return synsets
 
 
-def find_line(wnid: str, synsets: Mapping[str, Synset]) -> set[str]:
+def find_line(wnid: str, synsets: Mapping[str, Concept]) -> set[str]:
     """Give a synset's WordNet id together with those of all synsets above it."""
-    return {wnid}.union(*(find_line(above, synsets) for above in synsets[wnid].hypernyms))
+    return {wnid}.union(*(find_line(above, synsets) for above in synsets[wnid].parents))
 
 
-def name_classes(classes: Sequence[Synset], synsets: Mapping[str, Synset]) -> list[str]:
+def name_classes(classes: Sequence[Concept], synsets: Mapping[str, Concept]) -> list[str]:
     """Give each class a name of its own, whatever the case of its letters.
 
     The name is the first word of the class. Where several classes have that word first, each takes its next
@@ -209,20 +210,20 @@ def name_classes(classes: Sequence[Synset], synsets: Mapping[str, Synset]) -> li
     for entry in classes:
         name, *others = entry.words
         if first[name.casefold()] > 1:
-            above = synsets[entry.hypernyms[0]].words[0]
+            above = synsets[entry.parents[0]].words[0]
             name = next((word for word in others if held[word.casefold()] == 1), f"{name} ({above})")
         names.append(name)
     return names
 
 
-def assign_super_group(wnid: str, synsets: Mapping[str, Synset]) -> str:
+def assign_super_group(wnid: str, synsets: Mapping[str, Concept]) -> str:
     """Give the super-group that lists a class, or else the first that lists a synset above it."""
     listed = {name: {entry.split()[0] for entry in SUPER_GROUP_SYNSETS[name]} for name in SUPER_GROUPS}
     lines = ({wnid}, find_line(wnid, synsets))
     return next(name for line in lines for name in SUPER_GROUPS if line & listed[name])
 
 
-def check_super_groups(synsets: Mapping[str, Synset]) -> None:
+def check_super_groups(synsets: Mapping[str, Concept]) -> None:
     """Stop where a listed synset is not the one its word says."""
     for entry in chain.from_iterable(SUPER_GROUP_SYNSETS.values()):
         wnid, word = entry.split(maxsplit=1)
@@ -232,7 +233,7 @@ def check_super_groups(synsets: Mapping[str, Synset]) -> None:
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table as CSV, whole or not at all."""
-    with write_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
@@ -253,7 +254,7 @@ def main(wordnet: Path, out: Path) -> None:
     info = ImageNetInfo("imagenet-1k")
     classes = [synsets[info.index_to_label_name(index)] for index in range(CLASS_COUNT)]
     names = name_classes(classes, synsets)
-    groups = [assign_super_group(entry.wnid, synsets) for entry in classes]
+    groups = [assign_super_group(entry.id, synsets) for entry in classes]
 
     def join(parts: Iterable[str]) -> str:
         return WORD_SEPARATOR.join(parts)
@@ -262,18 +263,15 @@ def main(wordnet: Path, out: Path) -> None:
         out / CLASSES_FILE,
         ("index", "wnid", "name", "words", "definition", "super_group"),
         (
-            (index, entry.wnid, name, join(entry.words), entry.definition, group)
+            (index, entry.id, name, join(entry.words), entry.definition, group)
             for index, (entry, name, group) in enumerate(zip(classes, names, groups, strict=True))
         ),
     )
-    closure = sorted(set().union(*(find_line(entry.wnid, synsets) for entry in classes)))
+    closure = sorted(set().union(*(find_line(entry.id, synsets) for entry in classes)))
     write_table(
         out / SYNSETS_FILE,
         ("wnid", "words", "definition", "hypernyms"),
-        (
-            (wnid, join(synsets[wnid].words), synsets[wnid].definition, join(synsets[wnid].hypernyms))
-            for wnid in closure
-        ),
+        ((wnid, join(synsets[wnid].words), synsets[wnid].definition, join(synsets[wnid].parents)) for wnid in closure),
     )
     for name in SUPER_GROUPS:
         print(f"{groups.count(name):5} {name}")

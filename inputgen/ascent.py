@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inputgen.canvas import CANVASES, Canvas
-from inputgen.errors import UserError, lacks_memory
-from inputgen.memory import keep_memory
-from inputgen.network import Network
-from inputgen.objective import LOGITS, Objective
-from inputgen.prior import Companions, Recorder, StatisticsPrior, crop_randomly, draw_views, penalise, see
-from inputgen.recipe import Octave, Range, Recipe
-from inputgen.tap import average_map
+from kinscape.inputgen.canvas import CANVASES, Canvas
+from kinscape.inputgen.errors import UserError, lacks_memory
+from kinscape.inputgen.memory import keep_memory
+from kinscape.inputgen.network import Network
+from kinscape.inputgen.objective import LOGITS, Objective
+from kinscape.inputgen.prior import Companions, Recorder, StatisticsPrior, crop_randomly, draw_views, penalise, see
+from kinscape.inputgen.recipe import Octave, Range, Recipe
+from kinscape.inputgen.tap import average_map
 
 logger = logging.getLogger(__name__)
 

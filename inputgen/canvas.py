@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur, resize
 
-from inputgen.recipe import Recipe
+from kinscape.inputgen.recipe import Recipe
 
 # How the colours of natural pictures vary together: a square root of the covariance of RGB over ImageNet,
 # scaled to norm 1. The figures are from Olah et al., "Feature Visualization", Distill 2017.

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inputgen.errors import UserError
-from inputgen.recipe import Recipe
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.recipe import Recipe
 
 LOGITS = "logits"
 

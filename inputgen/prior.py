@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
-from inputgen.errors import UserError
-from inputgen.network import Network
-from inputgen.recipe import Octave, Recipe
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network
+from kinscape.inputgen.recipe import Octave, Recipe
 
 SMALLEST_SPREAD = 0.1
 """The smallest spread that a channel's errors are measured by, in parts of its layer's mean spread: a channel

@@ -10,10 +10,14 @@ from rapidfuzz import process
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from inputgen.errors import UserError
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.facts import PATCHES_ONLY, Tokens
 
 FEWEST_STAGES = 4
 """A network in which fewer stages stand out is opened further."""
+
+CLASS_TOKEN = "@cls"
+"""After a layer's name: its class token, in place of its patches."""
 
 
 class Tap:
@@ -32,9 +36,12 @@ class Tap:
     module
         The network.
     layers
-        Names of its modules.
+        Names of its modules, with '@cls' behind them for the class token.
     overwritten
         The layers whose output the network changes in place right after; these are copied.
+    tokens
+        Of a transformer: where a layer has prefix tokens, its maps are those of the patches, and those of the
+        class token, (B, C), go by 'LAYER@cls'.
 
     Attributes
     ----------
@@ -44,25 +51,35 @@ class Tap:
     Raises
     ------
     UserError
-        An unknown layer; in a pass, a layer whose output is not one tensor of 2 to 4 dimensions.
+        An unknown layer; in a pass, a layer whose output is not one tensor of 2 to 4 dimensions, or has no class
+        token and was asked for it.
     """
 
-    def __init__(self, module: nn.Module, layers: Sequence[str], *, overwritten: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        layers: Sequence[str],
+        *,
+        overwritten: frozenset[str] = frozenset(),
+        tokens: Tokens = PATCHES_ONLY,
+    ) -> None:
         modules = dict(module.named_modules())
-        for layer in layers:
-            if not layer or layer not in modules:
+        names = [layer.removesuffix(CLASS_TOKEN) for layer in layers]
+        for layer, name in zip(layers, names, strict=True):
+            if not name or name not in modules:
                 near = ", ".join(match[0] for match in process.extract(layer, list(modules)[1:], limit=3))
                 raise UserError(f"unknown layer {layer!r}: near it are {near}")
         self.layers = tuple(layers)
         self.maps: dict[str, Tensor] = {}
-        self._modules = [(layer, modules[layer]) for layer in self.layers]
+        self._modules = [(layer, name, modules[name]) for layer, name in zip(self.layers, names, strict=True)]
         self._overwritten = overwritten
+        self._tokens = tokens
         self._handles: list[RemovableHandle] = []
 
     def __enter__(self) -> Self:
         self.maps.clear()
-        for layer, module in self._modules:
-            self._handles.append(module.register_forward_hook(self._keep(layer)))
+        for layer, name, module in self._modules:
+            self._handles.append(module.register_forward_hook(self._keep(layer, name)))
         return self
 
     def __exit__(
@@ -71,12 +88,19 @@ class Tap:
         while self._handles:
             self._handles.pop().remove()
 
-    def _keep(self, layer: str) -> Any:
+    def _keep(self, layer: str, name: str) -> Any:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             if not isinstance(output, Tensor) or not 2 <= output.ndim <= 4:
                 given = f"{output.ndim} dimensions" if isinstance(output, Tensor) else type(output).__name__
                 raise UserError(f"layer {layer!r} gives no feature maps ({given}); choose one that does")
-            self.maps[layer] = output.clone() if layer in self._overwritten else output
+            maps = output.clone() if name in self._overwritten else output
+            prefixed = self._tokens.includes(maps)
+            if layer == name:
+                self.maps[layer] = maps[:, self._tokens.prefix :] if prefixed else maps
+            elif prefixed and self._tokens.has_class:
+                self.maps[layer] = maps[:, 0]
+            else:
+                raise UserError(f"layer {name!r} has no class token; ask for {name!r} itself")
 
         return hook
 

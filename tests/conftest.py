@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from analysis.atlas import (
+from kinscape.analysis.atlas.manifest import (
     DRAWN,
     PHOTOGRAPHS,
     PICTURES,
@@ -22,11 +22,9 @@ from analysis.atlas import (
     Manifest,
     addition_name,
     picture_name,
-    save_features,
-    save_manifest,
-    save_table,
 )
-from inputgen.recipe import FOURIER
+from kinscape.analysis.atlas.writer import save_features, save_manifest, save_table
+from kinscape.inputgen.recipes import FOURIER
 
 AtlasFactory = Callable[..., Path]
 

@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import kinscape
-from analysis.atlas import MANIFEST, load_atlas, save_features
+from kinscape import __main__ as command_line
+from kinscape import output
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.atlas.manifest import MANIFEST
+from kinscape.analysis.atlas.writer import save_features
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
 TABBY, TIGER_CAT, LYNX, WOLF = 281, 282, 287, 269
@@ -20,12 +23,12 @@ Run = Callable[..., str]
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command, and give what it prints, errors included."""
-    monkeypatch.setattr(kinscape.console, "_width", 200)
+    monkeypatch.setattr(output.console, "_width", 200)
 
     def run_command(*arguments: object, status: int = 0) -> str:
         monkeypatch.setattr(sys, "argv", ["kinscape", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            kinscape.main()
+            command_line.main()
         printed = capsys.readouterr()
         assert ended.value.code == status, printed.err
         return printed.out + printed.err

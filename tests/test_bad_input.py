@@ -18,10 +18,13 @@ import timm
 import torch
 from PIL import Image
 
-import kinscape
-from analysis.atlas import FEATURES, FORMAT, MANIFEST, PROJECTIONS, load_atlas, save_features, save_table
-from analysis.files import UNFINISHED, list_shipped_atlases
-from tests.conftest import AtlasFactory
+from kinscape import __main__ as command_line
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.atlas.manifest import FEATURES, FORMAT, MANIFEST, PROJECTIONS
+from kinscape.analysis.atlas.writer import save_features, save_table
+from kinscape.analysis.files import UNFINISHED, list_shipped_atlases
+from kinscape.output import run_command
+from tests.conftest import TINY_CLASSES, AtlasFactory
 
 Refuse = Callable[..., str]
 
@@ -35,7 +38,7 @@ def refuse(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
         before = read_all(tmp_path)
         monkeypatch.setattr(sys, "argv", ["kinscape", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            kinscape.main()
+            command_line.main()
         printed = capsys.readouterr()
         assert (ended.value.code, printed.out) == (2, "")
         assert printed.err.startswith("kinscape: ")
@@ -155,8 +158,8 @@ def test_what_is_no_atlas(refuse: Refuse, atlas: Path, tmp_path: Path, command: 
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"classes": [281, "x"]}, "ValueError: classes are whole numbers from 0 to 999"),
-        ({"classes": [281, 5000]}, "ValueError: classes are whole numbers from 0 to 999"),
+        ({"classes": [281, "x"]}, "ValueError: classes are whole numbers from 0"),
+        ({"classes": [281, -1]}, "ValueError: classes are whole numbers from 0"),
         ({"classes": [281, 281]}, "ValueError: classes ascend, each once"),
         ({"layers": {"logits": "10"}}, "ValueError: layers have whole numbers of features"),
         ({"default_layer": "head"}, "ValueError: the default layer 'head' is not among the layers"),
@@ -172,6 +175,13 @@ def test_a_manifest_that_cannot_be(
     assert refuse(*command, "--atlas", atlas) == (
         f"the atlas {atlas} is damaged: atlas.json cannot be read ({reason}); restore it from a copy, or build into "
         "another folder"
+    )
+
+
+def test_an_atlas_of_more_classes_than_are_named(refuse: Refuse, atlas: Path) -> None:
+    edit_manifest(atlas, classes=[*TINY_CLASSES[:-1], 5000])
+    assert refuse("nearest", "tabby", "--atlas", atlas).startswith(
+        f"the atlas {atlas} is damaged: classes.parquet: it names fewer classes than the atlas holds; measure it again"
     )
 
 
@@ -291,7 +301,7 @@ ABSENT = "mps" if torch.cuda.is_available() else "cuda"
         (["--size", "20000"], "a picture's side is at most 4096 px; got 20000"),
         (
             ["--recipe", "oktaves"],
-            "unknown recipe 'oktaves'; there are: natural, fourier, octaves, sketch; or give a .json file",
+            "unknown recipe 'oktaves'; there are: natural, smooth, fourier, octaves, sketch; or give a .json file",
         ),
         (["--recipe", "none.json"], "cannot read the recipe none.json: No such file or directory"),
         (["--set", "rotation"], "--set takes FIELD=VALUE, as rotation=5; got 'rotation'"),
@@ -389,7 +399,7 @@ def test_building_where_something_else_is(refuse: Refuse, tmp_path: Path, tiny_a
 def test_building_on_a_full_disk(refuse: Refuse, tmp_path: Path) -> None:
     options = ["--classes", "fox", "--size", "64", "--steps", "1", "--device", "cpu"]
     with full_disk(100):
-        assert refuse("build", "--out", "atlas", *options) == "atlas/atlas.json: File too large"
+        assert refuse("build", "--out", "atlas", *options) == "atlas/classes.parquet: File too large"
     assert list((tmp_path / "atlas").iterdir()) == []
 
 
@@ -472,7 +482,7 @@ def test_odd_photographs_are_photographs(
     arguments = ["kinscape", "extract", str(folder.parent), "--out", str(out), "--device", "cpu"]
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit) as ended:
-        kinscape.main()
+        command_line.main()
     assert ended.value.code == 0
     assert "skipped 1 files that could not be read" in capsys.readouterr().out
     atlas = load_atlas(out)
@@ -504,7 +514,7 @@ def test_lack_of_memory_outside_the_climb_is_a_line(error: Exception, capsys: py
         raise error
 
     with pytest.raises(SystemExit) as ended:
-        kinscape.run_command(fail)
+        run_command(fail)
     assert ended.value.code == 2
     told = "kinscape: the device has too little memory; give a smaller --size, fewer --seeds, or another --device\n"
     assert capsys.readouterr() == ("", told)
@@ -515,4 +525,38 @@ def test_a_bug_keeps_its_traceback() -> None:
         raise RuntimeError("no such thing")
 
     with pytest.raises(RuntimeError, match="no such thing"):
-        kinscape.run_command(fail)
+        run_command(fail)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("raise KeyError('x')", "net.py can't be imported: KeyError: 'x' (line 3 of net.py)"),
+        ("make = 3", "net.py has no function 'make': near it are "),
+        ("def make(): return 'a network'", "net.py:make gave str; it must return a torch.nn.Module"),
+        ("def make(): return nn.Conv2d(1, 5, 3)", "net.py:make can't take a picture of 3 x 224 x 224: RuntimeError"),
+        ("def make(): return nn.Conv2d(3, 5, 3)", "net.py:make returns a tensor of 4 dimensions; its forward must"),
+        ("def make(): return nn.Sequential(nn.Flatten(), nn.Linear(27, 5))", "default_cfg = {'input_size': (3, SIDE, "),
+        ("class make(nn.Module):\n  def forward(self, x): return x, x", "net.py:make returns tuple; its forward must"),
+        ("class make(nn.Module):\n  def forward(self, x): return {}", "net.py:make returns dict; its forward must"),
+        (
+            "class make(nn.Module):\n  def forward(self, x): return nn.functional.dropout(x).mean((2, 3))",
+            "net.py:make answers the same picture differently each time",
+        ),
+        (
+            "def make(): return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())",
+            "unknown category 'tabby'; a class ('class 0') is wanted",
+        ),
+    ],
+)
+def test_a_network_of_ones_own_that_is_none(refuse: Refuse, tmp_path: Path, code: str, expected: str) -> None:
+    (tmp_path / "net.py").write_text(f"from torch import nn\n\n{code}\n")
+    assert expected in refuse("draw", "tabby", "--network", "net.py:make", "--device", "cpu")
+
+
+def test_an_atlas_cannot_have_code_run(refuse: Refuse, tiny_atlas: AtlasFactory, tmp_path: Path) -> None:
+    folder = tiny_atlas(tmp_path / "atlas", network="net.py:make")
+    (tmp_path / "net.py").write_text("open('proof', 'w')")
+    Image.new("RGB", (9, 9)).save(tmp_path / "photograph.png")
+    for command in (("place", "photograph.png", "--atlas", folder), ("build", "--out", folder)):
+        assert refuse(*command).startswith("net.py:make is Python code, which is run only where you name it yourself")

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.atlas import load_atlas
-from analysis.kin import find_shares, mix_rows
-from analysis.space import Block, FeatureSpace, Groups
 from benchmarks import calibration
 from benchmarks.calibration import compare_halves, count_verdicts, measure_margin, read_space, take_drawings
-from inputgen.errors import UserError
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.space.kin import find_shares, mix_rows
+from kinscape.analysis.space.space import Block, FeatureSpace, Groups
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
 from tests.conftest import AtlasFactory
 
 CLASSES, DRAWINGS, SIZE = 24, 16, 12
@@ -37,6 +38,7 @@ def make_space(*, noise: float = 1.0, shared: float = 0.0) -> FeatureSpace:
         source="drawn",
         groups=replace(Groups.of(values), neighbours=neighbours, shares=shares),
         blocks=(Block("logits", SIZE), Block("classifier", 5)),
+        vocabulary=load_imagenet(),
     )
 
 

@@ -16,12 +16,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import kinscape
-from analysis.files import UNFINISHED
-from inputgen.recipe import FOURIER
+from kinscape import __main__ as command_line
+from kinscape.analysis.files import UNFINISHED
+from kinscape.inputgen.recipes import FOURIER
 from tests.analysis.test_photographs import BAD, write_bad
 
-ROOT = Path(kinscape.__file__).parent
+ROOT = Path(command_line.__file__).parents[1]
 QUICK = ("--recipe", "fourier", "--size", "96", "--steps", "2", "--device", "cpu")
 
 Run = Callable[..., tuple[int, str, str]]
@@ -31,12 +31,12 @@ Run = Callable[..., tuple[int, str, str]]
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Run `kinscape draw` in the test's folder, without judges; give its status and what it prints."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("analysis.judge.load_judges", lambda *_, **__: [])
+    monkeypatch.setattr("kinscape.analysis.measuring.judges.load_judges", lambda *_, **__: [])
 
     def draw(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["kinscape", "draw", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            kinscape.main()
+            command_line.main()
         printed = capsys.readouterr()
         assert isinstance(ended.value.code, int)
         return ended.value.code, printed.out, printed.err
@@ -121,7 +121,7 @@ def test_judges_are_the_other_embedded_networks(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["kinscape", "draw", "tabby", *QUICK])
     with pytest.raises(SystemExit):
-        kinscape.main()
+        command_line.main()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" sees ")[0] for line in lines[-3:-1]] == ["efficientnet_lite1", "efficientnet_lite2"]
     assert all(line.count("%") == 3 for line in lines[-3:-1])
@@ -190,7 +190,7 @@ def test_an_interrupt_writes_what_was_reached(tmp_path: Path) -> None:
     files = {name: tmp_path / f"a.{name}" for name in ("png", "gif", "parquet")}
     options = ["--video", files["gif"], "--trace", files["parquet"], "--out", files["png"], "--device", "cpu"]
     command = ["draw", "tabby", "--recipe", "fourier", "--size", "64", "--steps", "1000000", *map(str, options)]
-    code = f"import sys, kinscape; sys.argv[1:] = {command!r}; kinscape.main()"
+    code = f"import sys; from kinscape import __main__ as command_line; sys.argv[1:] = {command!r}; command_line.main()"
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

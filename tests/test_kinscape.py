@@ -17,19 +17,22 @@ import pytest
 from PIL import Image
 from scipy.spatial.distance import cdist, pdist
 
-import kinscape
-from analysis.agreement import pearson_with_wordnet
-from analysis.atlas import DRAWN, FEATURES, MANIFEST, PICTURES, PROJECTIONS, SKIPPED, load_atlas
-from analysis.categories import find_group, load_categories
-from analysis.closer import ask_wordnet, collect_votes, find_closer
-from analysis.distances import METRICS, distance_matrix
-from analysis.files import UNFINISHED
-from analysis.neighbours import find_nearest
-from analysis.triplets import answer_triplets, count_triplets, read_questions
-from inputgen.recipe import FOURIER
+from kinscape import __main__ as command_line
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.atlas.classes import CLASSES as CLASSES_FILE
+from kinscape.analysis.atlas.manifest import DRAWN, FEATURES, MANIFEST, PICTURES, PROJECTIONS, SKIPPED
+from kinscape.analysis.files import UNFINISHED
+from kinscape.analysis.questions.agreement import pearson_with_wordnet
+from kinscape.analysis.questions.closer import find_closer
+from kinscape.analysis.questions.neighbours import find_nearest
+from kinscape.analysis.questions.triplets import answer_triplets, count_triplets, read_questions
+from kinscape.analysis.questions.votes import ask_wordnet, collect_votes
+from kinscape.analysis.space.distances import METRICS, distance_matrix
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.recipes import FOURIER
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
-ROOT = Path(kinscape.__file__).parent
+ROOT = Path(command_line.__file__).parents[1]
 CLASSES = "cat,fox,wolf,turtle,bear,crab"
 GROUP = 8
 BUILD = ["build", "--classes", CLASSES, "--size", "64", "--steps", "2", "--set", f"group={GROUP}", "--device", "cpu"]
@@ -47,7 +50,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     def run_command(*arguments: object) -> str:
         monkeypatch.setattr(sys, "argv", ["kinscape", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            kinscape.main()
+            command_line.main()
         printed = capsys.readouterr()
         assert (ended.value.code, printed.err) == (0, "")
         return printed.out
@@ -120,12 +123,12 @@ def test_answers_need_no_torch(tiny: Path, tmp_path: Path) -> None:
 import sys
 for name in ("torch", "torchvision", "timm", "umap", "sklearn", "dash"):
     sys.modules[name] = None  # importing it fails
-import kinscape
+from kinscape import __main__ as command_line
 for arguments in {commands!r}:
     assert "pandas" not in sys.modules  # it would take most of the time
     sys.argv = ["kinscape", *arguments]
     try:
-        kinscape.main()
+        command_line.main()
     except SystemExit as ended:
         assert ended.code == 0, (arguments, ended.code)
 """
@@ -139,7 +142,7 @@ for arguments in {commands!r}:
 def test_closer_as_json(run: Run, tiny: Path) -> None:
     space = load_atlas(tiny).space("blocks.2", standardised=False)
     words = ("cat", "fox", "wolf")
-    cats, foxes, wolves = (find_group(word) for word in words)
+    cats, foxes, wolves = (load_imagenet().find_group(word) for word in words)
     expected = find_closer(space, cats, foxes, wolves, metric="cosine")
     opened = load_atlas(tiny)
     votes = collect_votes(
@@ -152,7 +155,7 @@ def test_closer_as_json(run: Run, tiny: Path) -> None:
         "metric", "network", "source", "note", "weights", "standardised", "recipe", "votes", "wordnet",
     ]  # fmt: skip
     assert record.pop("votes") == json.loads(json.dumps([vote.as_json() for vote in votes]))
-    assert record.pop("wordnet") == ask_wordnet(expected).as_json()
+    assert record.pop("wordnet") == ask_wordnet(expected, load_imagenet()).as_json()
     assert record == json.loads(json.dumps(expected.as_json() | space.describe()))
     assert record["note"]  # the tiny atlas lacks some cats
     assert record["classes"]["fox"] == ["red fox", "kit fox", "Arctic fox", "grey fox"]
@@ -173,7 +176,7 @@ def test_closer_as_json(run: Run, tiny: Path) -> None:
 
 
 def test_closer_in_words(run: Run, tiny: Path) -> None:
-    cats, foxes, wolves = (find_group(word) for word in ("cat", "fox", "wolf"))
+    cats, foxes, wolves = (load_imagenet().find_group(word) for word in ("cat", "fox", "wolf"))
     answer = find_closer(load_atlas(tiny).space(), cats, foxes, wolves, metric="euclidean")
     lines = run("closer", "cat", "fox", "wolf", "--atlas", tiny).splitlines()
     assert lines[:5] == [
@@ -185,7 +188,7 @@ def test_closer_in_words(run: Run, tiny: Path) -> None:
         assert sum(line.startswith(f"Votes by {by}: ") for line in lines) == 1
     assert "Votes by network: 0 for fox, " in run("closer", "cat", "fox", "wolf", "--atlas", tiny)
     assert lines[-2].startswith("Votes are not independent evidence: ")
-    assert lines[-1] == ask_wordnet(answer).sentence
+    assert lines[-1] == ask_wordnet(answer, load_imagenet()).sentence
     assert run("closer", "cat", "fox", "wolf", "--atlas", tiny, "--raw").splitlines()[4].count("raw features") == 1
 
 
@@ -231,21 +234,23 @@ def test_triplets(run: Run, tiny: Path, tmp_path: Path) -> None:
 
 
 def test_nearest(run: Run, tiny: Path) -> None:
-    expected = find_nearest(load_atlas(tiny).space(), find_group("fox").indices, metric="cityblock", count=3)
+    expected = find_nearest(
+        load_atlas(tiny).space(), load_imagenet().find_group("fox").indices, metric="cityblock", count=3
+    )
     record = json.loads(run("nearest", "fox", "-n", 3, "--metric", "cityblock", "--atlas", tiny, "--json"))
     assert list(record) == ["name", "classes", "nearest", *FACTS, "metric"]
     assert record["classes"] == ["red fox", "kit fox", "Arctic fox", "grey fox"]
     for found, neighbour in zip(record["nearest"], expected, strict=True):
-        category = load_categories()[neighbour.index]
+        category = load_imagenet()[neighbour.index]
         assert found == {
             "index": neighbour.index,
-            "wnid": category.wnid,
+            "wnid": category.id,
             "name": category.name,
             "distance": neighbour.distance,
         }
     lines = run("nearest", "fox", "--metric", "cityblock", "--atlas", tiny).splitlines()
     for neighbour in expected:
-        name = load_categories()[neighbour.index].name
+        name = load_imagenet()[neighbour.index].name
         assert any(name in line and f"{neighbour.distance:.4g}" in line for line in lines)
     assert "fox: red fox, kit fox, Arctic fox, grey fox" in lines
     assert len(json.loads(run("nearest", "tabby", "--atlas", tiny, "--json"))["nearest"]) == 10
@@ -253,7 +258,7 @@ def test_nearest(run: Run, tiny: Path) -> None:
 
 def test_distance(run: Run, tiny: Path) -> None:
     vectors = load_atlas(tiny).space().vectors.astype(np.float64)
-    foxes = vectors[[TINY_CLASSES.index(index) for index in find_group("fox").indices]]
+    foxes = vectors[[TINY_CLASSES.index(index) for index in load_imagenet().find_group("fox").indices]]
     expected = cdist(vectors[[TINY_CLASSES.index(281)]], foxes, "correlation").mean()
     options = ("--metric", "correlation", "--atlas", tiny)
     record = json.loads(run("distance", "tabby", "fox", *options, "--json"))
@@ -336,7 +341,7 @@ def test_opposites_and_additions_that_are_drawn(run: Run, tiny_atlas: AtlasFacto
 
 def test_additions_of_undrawn_ones(tiny: Path) -> None:
     arguments = ["kinscape", "additions", "--atlas", str(tiny)]
-    ended = start(f"import kinscape, sys; sys.argv = {arguments!r}; kinscape.main()")
+    ended = start(f"import sys; from kinscape.__main__ import main; sys.argv = {arguments!r}; main()")
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"kinscape: the atlas {tiny} has no pictures of the kind 'addition'; draw them with")
 
@@ -354,7 +359,7 @@ def test_builds_of_what_is_not_there(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["kinscape", *BUILD, "--out", str(tmp_path / "new"), *options])
     with pytest.raises(SystemExit) as ended:
-        kinscape.main()
+        command_line.main()
     assert (ended.value.code, capsys.readouterr().err) == (2, f"kinscape: {reason}\n")
     assert not (tmp_path / "new").exists()
 
@@ -396,9 +401,9 @@ def test_exports_hold_what_the_atlas_holds(run: Run, tiny: Path, tmp_path: Path,
     assert run("export", item, file, "--atlas", tiny, *options) == f"wrote {item} to {file}{beside}\n"
     atlas = load_atlas(tiny)
     space = atlas.space("blocks.2")
-    categories = [load_categories()[index] for index in TINY_CLASSES]
+    categories = [load_imagenet()[index] for index in TINY_CLASSES]
     names = [category.name for category in categories]
-    wnids = [category.wnid for category in categories]
+    wnids = [category.id for category in categories]
     distances = distance_matrix(space, "cityblock").values
     places = atlas.projection("blocks.2", method="pca")
     if suffix == ".npz":
@@ -438,8 +443,8 @@ def test_export_of_pairs_and_of_a_condensed_vector(run: Run, tiny: Path, tmp_pat
     distances = pdist(vectors, "cityblock")
     table = pd.read_parquet(tmp_path / "p.parquet")
     np.testing.assert_array_equal(table["distance"], distances)
-    assert table["a"][58] == table["a"][0] == load_categories()[TINY_CLASSES[0]].name
-    assert table["b"][58] == load_categories()[TINY_CLASSES[-1]].name
+    assert table["a"][58] == table["a"][0] == load_imagenet()[TINY_CLASSES[0]].name
+    assert table["b"][58] == load_imagenet()[TINY_CLASSES[-1]].name
     with np.load(tmp_path / "c.npz") as stored:
         np.testing.assert_array_equal(stored["distances"], distances)
         assert stored["index"].tolist() == TINY_CLASSES
@@ -462,7 +467,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         calls.append({"app": app, **options})
         options["announce"]("http://127.0.0.1:1234/")
 
-    monkeypatch.setattr("dashboard.serve.serve", serve)
+    monkeypatch.setattr("kinscape.dashboard.serve.serve", serve)
     return calls
 
 
@@ -489,14 +494,14 @@ sync, calls = os.fsync, 0
 def fsync(stream):
     global calls
     calls += 1
-    if calls == 1 + 20:  # the manifest comes first
+    if calls == 2 + 20:  # the classes and the manifest come first
         os.kill(os.getpid(), signal.SIGKILL)
     sync(stream)
 
 os.fsync = fsync
 sys.argv = ["kinscape", *{[*BUILD, "--out", str(folder)]!r}]
-import kinscape
-kinscape.main()
+from kinscape import __main__ as command_line
+command_line.main()
 """
     ended = start(code)
     assert (ended.returncode, ended.stderr) == (-signal.SIGKILL, "")
@@ -510,7 +515,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["kinscape", *BUILD, "--out", str(folder)])
         with pytest.raises(SystemExit) as ended:
-            kinscape.main()
+            command_line.main()
     assert ended.value.code == 0
     return folder
 
@@ -529,7 +534,9 @@ def test_a_build_that_was_killed_goes_on_and_ends_as_if_nothing_had_been(run: Ru
 def test_a_built_atlas_answers(run: Run, built: Path) -> None:
     atlas = load_atlas(built)
     assert atlas.manifest.source == DRAWN
-    assert atlas.manifest.classes == sorted(index for word in CLASSES.split(",") for index in find_group(word).indices)
+    assert atlas.manifest.classes == sorted(
+        index for word in CLASSES.split(",") for index in load_imagenet().find_group(word).indices
+    )
     assert atlas.manifest.recipe is not None
     octaves = atlas.manifest.recipe["octaves"]
     assert ({one["size"] for one in octaves}, sum(one["steps"] for one in octaves)) == ({64}, 2)
@@ -565,8 +572,8 @@ def test_demo_runs_the_main_job(run: Run, built: Path, tmp_path: Path, monkeypat
         opened.append(address)
         server.visited.set()
 
-    monkeypatch.setattr("analysis.atlas.find_shipped_atlas", lambda: built)
-    monkeypatch.setattr("dashboard.serve.open_server", lambda *_, **__: server)
+    monkeypatch.setattr("kinscape.analysis.atlas.atlas.find_shipped_atlas", lambda: built)
+    monkeypatch.setattr("kinscape.dashboard.serve.open_server", lambda *_, **__: server)
     monkeypatch.setattr("webbrowser.open", visit)
     before = read_all(built)
     lines = run("demo", "--out", tmp_path / "demo", "--port", 0).splitlines()
@@ -595,7 +602,7 @@ def test_extract_measures_photographs_and_names_what_it_skips(run: Run, built: P
     (photographs / "tabby" / "empty.png").touch()
     out = tmp_path / "atlas"
     arguments = ["extract", str(photographs), "--out", str(out), "--device", "cpu"]
-    ended = start(f"import sys, kinscape; sys.argv[1:] = {arguments!r}; kinscape.main()")
+    ended = start(f"import sys; from kinscape.__main__ import main; sys.argv[1:] = {arguments!r}; main()")
     assert ended.returncode == 0
     assert [line.split(":")[0] for line in ended.stderr.splitlines()] == [
         "skipped tabby/empty.png",
@@ -609,7 +616,7 @@ def test_extract_measures_photographs_and_names_what_it_skips(run: Run, built: P
     assert manifest.classes == [277, 278, 281]
     assert list(manifest.skipped) == ["tabby/empty.png", "tabby/notes.jpg"]
     assert load_atlas(out).counts().tolist() == [3, 3, 3]
-    assert {path.name for path in out.iterdir()} == {MANIFEST, FEATURES, PICTURES, PROJECTIONS, SKIPPED}
+    assert {path.name for path in out.iterdir()} == {MANIFEST, CLASSES_FILE, FEATURES, PICTURES, PROJECTIONS, SKIPPED}
     record = json.loads(run("nearest", "red fox", "--atlas", out, "--json"))
     assert {one["name"] for one in record["nearest"]} == {"kit fox", "tabby"}
 
@@ -637,11 +644,12 @@ def test_agreement(run: Run, tiny: Path) -> None:
 def test_agreement_and_compare_load_no_torch(tiny: Path) -> None:
     # SciPy takes a module that is None for one that is there, so here what was loaded is looked at afterwards.
     code = f"""
-import sys, kinscape
+import sys
+from kinscape import __main__ as command_line
 for arguments in (["agreement", "--atlas", {str(tiny)!r}], ["compare", {str(tiny)!r}, {str(tiny)!r}]):
     sys.argv = ["kinscape", *arguments]
     try:
-        kinscape.main()
+        command_line.main()
     except SystemExit as ended:
         assert ended.code == 0, (arguments, ended.code)
 assert not {{"torch", "torchvision", "timm", "umap", "sklearn", "dash", "pandas"}} & set(sys.modules)
@@ -657,7 +665,7 @@ def test_compare(run: Run, tiny: Path, tiny_atlas: AtlasFactory) -> None:
     assert [row["layers"] for row in record["layers"]] == [["blocks.2", "blocks.2"], ["logits", "logits"]]
     assert [space["source"] for space in record["spaces"]] == ["drawn", "photographs"]
     pair = record["differences"]["nearer in first"][0]
-    assert pair["names"] == [load_categories()[pair[name]].name for name in ("a", "b")]
+    assert pair["names"] == [load_imagenet()[pair[name]].name for name in ("a", "b")]
     assert pair["first"] < pair["second"]
     assert len(record["differences"]["nearer in second"]) == 3
 

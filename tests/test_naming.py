@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from analysis.categories import load_categories
 from benchmarks import naming
 from benchmarks.naming import app, find_interval, find_level, normalise, score_answers, split_guesses
-from inputgen.errors import UserError
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
 
 AtlasFactory = Callable[..., Path]
 RETRIEVER, AIRLINER, TABBY, LAPTOP, GOLDFISH, SEA_LION = 207, 404, 281, 620, 1, 150
@@ -36,8 +36,8 @@ def test_sheets_and_key_fit(tiny_atlas: AtlasFactory, tmp_path: Path) -> None:
     assert len({row["index"] for row in rows}) == 30
     assert [int(row["index"]) for row in rows] != sorted(int(row["index"]) for row in rows)
     for row in rows:
-        category = load_categories()[int(row["index"])]
-        assert (row["wnid"], row["name"]) == (category.wnid, category.name)
+        category = load_imagenet()[int(row["index"])]
+        assert (row["wnid"], row["name"]) == (category.id, category.name)
     assert sorted(path.name for path in to.iterdir()) == ["answers.csv", "sheet-1.png", "sheet-2.png"]
     assert read(to / "answers.csv") == [{"number": row["number"], "answer": ""} for row in rows]
     for place, row in ((0, rows[0]), (7, rows[7]), (0, rows[24])):
@@ -133,7 +133,7 @@ def test_the_stricter_figure_does_without_three_roots() -> None:
 
 
 def test_every_class_is_named_by_each_of_its_words() -> None:
-    for category in load_categories():
+    for category in load_imagenet():
         for word in (category.name, *category.words):
             assert find_level(word, category.index, strict=True) == "class", word
 
@@ -148,7 +148,7 @@ def test_normalising_and_guesses() -> None:
 
 
 def test_only_the_first_guess_counts() -> None:
-    classes = {1: load_categories()[TABBY], 2: load_categories()[RETRIEVER], 3: load_categories()[AIRLINER]}
+    classes = {1: load_imagenet()[TABBY], 2: load_imagenet()[RETRIEVER], 3: load_imagenet()[AIRLINER]}
     score = score_answers("ann", classes, {1: "fox or cat", 2: "dog/wolf"})
     assert score.levels == {1: "", 2: "parent", 3: ""}
     assert (sorted(score.strict), sorted(score.anyhow)) == ([], [1, 2])
@@ -161,8 +161,8 @@ def test_wilson() -> None:
 
 def test_score_tells_and_writes(tmp_path: Path) -> None:
     key, ann, bob, out = (tmp_path / f"{name}.csv" for name in ("key", "ann", "bob", "out"))
-    chosen = [load_categories()[index] for index in (RETRIEVER, AIRLINER, TABBY, LAPTOP)]
-    rows = [(number, one.index, one.wnid, one.name, "x.webp") for number, one in enumerate(chosen, 1)]
+    chosen = [load_imagenet()[index] for index in (RETRIEVER, AIRLINER, TABBY, LAPTOP)]
+    rows = [(number, one.index, one.id, one.name, "x.webp") for number, one in enumerate(chosen, 1)]
     naming.write_rows(key, naming.KEY_COLUMNS, rows)
     ann.write_text(" Number , ANSWER\n1,dog\n2,airliner\n\n3,cat\n4,\n9,hat\n", encoding="utf-8")
     bob.write_text("answer,number\ncat,1\nplane,2\n", encoding="utf-8")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-MAY_IMPORT = {
-    "inputgen": {"inputgen"},
-    "analysis": {"inputgen", "analysis"},
-    "dashboard": {"inputgen", "analysis", "dashboard"},
+HOUSE = {  # from the bottom up: each imports only from itself and from those before it
+    "inputgen": (),
+    "analysis": ("files", "words", "space", "atlas", "questions", "pictures", "measuring", "making", "export"),
+    "dashboard": (),
 }
 HEAVY = ("torch", "torchvision", "timm", "umap")
 
@@ -28,23 +28,36 @@ def list_imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_imports_run_one_way(package: str) -> None:
-    ours = set(MAY_IMPORT) | {"kinscape", "tests", "benchmarks"}
+@pytest.mark.parametrize("package", HOUSE)
+def test_packages_import_from_below(package: str) -> None:
+    below = list(HOUSE)[: list(HOUSE).index(package) + 1]
     for path in (CHECKOUT / package).rglob("*.py"):
-        roots = {name.split(".")[0] for name in list_imports(path)}
-        assert roots & ours <= MAY_IMPORT[package], path
+        names = [name.split(".") for name in list_imports(path)]
+        assert {name[0] for name in names}.isdisjoint({"tests", "benchmarks", *HOUSE}), path
+        assert {name[1] for name in names if name[0] == "kinscape" and len(name) > 1} <= {*below}, path
+
+
+def test_rooms_import_from_those_before_them() -> None:
+    rooms = HOUSE["analysis"]
+    found = {path.stem for path in (CHECKOUT / "analysis").iterdir() if path.name[0] not in "._"}
+    assert found == set(rooms)
+    for number, room in enumerate(rooms):
+        folder = CHECKOUT / "analysis" / room
+        for path in folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]:
+            names = [name.split(".") for name in list_imports(path)]
+            taken = {name[2] for name in names if name[:2] == ["kinscape", "analysis"] and len(name) > 2}
+            assert taken <= set(rooms[: number + 1]), f"{path} imports from {taken - set(rooms[: number + 1])}"
 
 
 def test_dashboard_takes_nothing_of_inputgen_but_the_error() -> None:
     for path in (CHECKOUT / "dashboard").rglob("*.py"):
-        taken = {name for name in list_imports(path) if name.startswith("inputgen")}
-        assert taken <= {"inputgen.errors"}, path
+        taken = {name for name in list_imports(path) if name.startswith("kinscape.inputgen")}
+        assert taken <= {"kinscape.inputgen.errors"}, path
 
 
 def test_command_line_and_packages_load_nothing_heavy() -> None:
     code = (
-        "import sys, inputgen, analysis, dashboard, kinscape; import dashboard.app;"
+        "import sys, inputgen, analysis, dashboard, kinscape; import kinscape.dashboard.app;"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, check=True, capture_output=True, text=True)
@@ -52,7 +65,7 @@ def test_command_line_and_packages_load_nothing_heavy() -> None:
 
 
 def test_nothing_reads_pickles() -> None:
-    for folder in (*MAY_IMPORT, "benchmarks", "data"):
+    for folder in (*HOUSE, "kinscape", "benchmarks", "data"):
         for path in (CHECKOUT / folder).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
             assert "weights_only=False" not in text, path

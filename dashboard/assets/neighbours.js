@@ -68,7 +68,7 @@
     const { callback_context: context } = window.dash_clientside;
     const byFit = context.triggered.some((each) => each.prop_id.endsWith(".n_clicks"));
     const category = categories.find((each) => each.label === name) ||
-      categories.find((each) => each.words.includes(name) || each.wnid === name);
+      categories.find((each) => each.words.includes(name) || each.code === name);
     // The component takes its new elements after this; until then the old ones stand, or lie elsewhere.
     const isThere = () => {
       const cy = findCy(graph);

@@ -12,8 +12,9 @@ from PIL import Image
 from scipy.spatial.distance import pdist
 from torch import Tensor, nn
 
-from analysis import activations
-from analysis.activations import (
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.measuring import activations
+from kinscape.analysis.measuring.activations import (
     ClassStatistics,
     count_workers,
     find_precision,
@@ -21,10 +22,9 @@ from analysis.activations import (
     measure_files,
     measure_tensors,
 )
-from analysis.atlas import load_atlas
-from analysis.photographs import read_drawing
-from inputgen.errors import UserError
-from inputgen.network import Network, load_network
+from kinscape.analysis.pictures.photographs import read_drawing
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network, load_network
 
 
 class Hand(nn.Module):

@@ -7,16 +7,19 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from analysis.additions import MOST, Landing, choose_pairs, find_landings, summarise_additions
-from analysis.atlas import addition_name
-from analysis.space import FeatureSpace
+from kinscape.analysis.atlas.manifest import addition_name
+from kinscape.analysis.questions.additions import MOST, AdditionResult, choose_pairs, find_results, summarise_additions
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.imagenet import load_imagenet
 
 JUNCO, BOX_TURTLE, TARANTULA, HUSKY, DALMATIAN = 13, 37, 76, 250, 251
 
 
 def make_space(vectors: object, index: list[int]) -> FeatureSpace:
     values = np.array(vectors, np.float32)
-    return FeatureSpace(values, np.array(index), "tiny", "0" * 64, "logits", "drawn", standardised=True)
+    return FeatureSpace(
+        values, np.array(index), "tiny", "0" * 64, "logits", "drawn", standardised=True, vocabulary=load_imagenet()
+    )
 
 
 def test_pairs_are_near_middling_and_far_by_turns() -> None:
@@ -114,7 +117,7 @@ def make_table() -> pd.DataFrame:
 def test_a_picture_lands_along_the_line_between_its_parents() -> None:
     space = make_space([[0, 0], [4, 0], [4, 0]], [700, 701, 702])
     vectors = np.array([[1, 3], [5, 5], [-2, 0]], np.float32)
-    first, second, third = find_landings(space, make_table(), vectors, metric="euclidean")
+    first, second, third = find_results(space, make_table(), vectors, metric="euclidean")
     assert (first.a, first.b, first.way) == (700, 701, "merged")
     assert first.place == 0.25
     assert first.distances == pytest.approx((10**0.5, 18**0.5))
@@ -130,7 +133,7 @@ def test_a_picture_lands_along_the_line_between_its_parents() -> None:
 def test_landings_are_counted_by_way() -> None:
     space = make_space([[0, 0], [4, 0], [4, 0]], [700, 701, 702])
     vectors = np.array([[1, 3], [5, 5], [-2, 0]], np.float32)
-    landings: list[Landing] = find_landings(space, make_table(), vectors, metric="euclidean")
+    landings: list[AdditionResult] = find_results(space, make_table(), vectors, metric="euclidean")
     merged, juxtaposed = summarise_additions(landings)
     assert (merged.way, merged.pictures, merged.parents, merged.both) == ("merged", 2, 1, 1)
     assert (merged.between, merged.nearest, merged.judges) == (2, 2, {"judge": 2})

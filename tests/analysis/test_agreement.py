@@ -10,39 +10,39 @@ from scipy.stats import kendalltau, pearsonr, spearmanr, zscore
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
-from analysis.agreement import (
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.atlas.quality import Candidate, chance_precision, choose_default, precision_at, take_rows
+from kinscape.analysis.measuring.controls import find_classifier, measure_controls, measure_untrained
+from kinscape.analysis.questions.agreement import (
     SEED,
-    Candidate,
     Relation,
-    chance_precision,
-    choose_default,
-    compare_paths,
-    compare_synsets,
-    find_classifier,
     measure_agreement,
     measure_animals,
-    measure_controls,
-    measure_untrained,
-    path_similarity,
     pearson_with_wordnet,
     permute_classes,
-    precision_at,
     relate,
-    take_rows,
-    wu_palmer,
 )
-from analysis.atlas import load_atlas
-from analysis.categories import Synset, find_group, load_categories, load_synsets
-from analysis.space import FeatureSpace, Groups
-from inputgen import network as networks
-from inputgen.errors import UserError
-from inputgen.network import Network
+from kinscape.analysis.space.space import FeatureSpace, Groups
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.analysis.words.vocabulary import Concept
+from kinscape.analysis.words.wordnet import compare_concepts, compare_paths, path_similarity, wu_palmer
+from kinscape.inputgen import network as networks
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
 
 def make_space(vectors: object, layer: str) -> FeatureSpace:
     values = np.asarray(vectors, dtype=np.float32)
-    return FeatureSpace(values, np.arange(len(values)), network="tiny", weights="ab12", layer=layer, source="drawn")
+    return FeatureSpace(
+        values,
+        np.arange(len(values)),
+        network="tiny",
+        weights="ab12",
+        layer=layer,
+        source="drawn",
+        vocabulary=load_imagenet(),
+    )
 
 
 def measure(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -133,7 +133,9 @@ def test_the_reporting_half_has_no_say() -> None:
 def test_halves_follow_the_class_index_and_not_the_row() -> None:
     space = make_space(make_blobs(1, 0), "logits")
     order = np.random.default_rng(7).permutation(180)
-    turned = FeatureSpace(space.vectors[order], space.index[order], "tiny", "ab12", "logits", "drawn")
+    turned = FeatureSpace(
+        space.vectors[order], space.index[order], "tiny", "ab12", "logits", "drawn", vocabulary=load_imagenet()
+    )
     one, other = choose_default([space], LABELS), choose_default([turned], np.array(LABELS)[order].tolist())
     assert one == other
 
@@ -182,9 +184,9 @@ def test_what_does_not_fit_is_refused() -> None:
         choose_default([], [])
 
 
-def make_tree(**hypernyms: str) -> dict[str, Synset]:
+def make_tree(**hypernyms: str) -> dict[str, Concept]:
     """Make synsets whose only word is their id; the hypernyms are letters, one for each."""
-    return {wnid: Synset(wnid, (wnid,), "", tuple(above)) for wnid, above in hypernyms.items()}
+    return {wnid: Concept(wnid, (wnid,), "", tuple(above)) for wnid, above in hypernyms.items()}
 
 
 def test_wu_palmer_by_hand() -> None:
@@ -192,46 +194,46 @@ def test_wu_palmer_by_hand() -> None:
     tree = make_tree(r="", a="r", b="a", c="a", d="c", e="r")
     pairs = [("b", "d", 2 * 2 / (3 + 4)), ("b", "e", 2 * 1 / (3 + 2)), ("d", "e", 2 / (4 + 2)), ("a", "d", 4 / (2 + 4))]
     for one, other, value in pairs:
-        assert compare_synsets([one, other], tree).tolist() == [[1, pytest.approx(value)], [pytest.approx(value), 1]]
-    matrix = compare_synsets(["d", "b", "e"], tree)
-    assert matrix[0, 1] == compare_synsets(["b", "d"], tree)[0, 1]
-    assert matrix[2, 0] == compare_synsets(["d", "e"], tree)[0, 1]
+        assert compare_concepts([one, other], tree).tolist() == [[1, pytest.approx(value)], [pytest.approx(value), 1]]
+    matrix = compare_concepts(["d", "b", "e"], tree)
+    assert matrix[0, 1] == compare_concepts(["b", "d"], tree)[0, 1]
+    assert matrix[2, 0] == compare_concepts(["d", "e"], tree)[0, 1]
 
 
 def test_a_subsumer_counts_from_its_longest_way_and_is_reached_by_the_shortest() -> None:
     # x lies below m directly and by way of n; l, right above m, lies below r directly and by way of k.
     tree = make_tree(r="", k="r", l="rk", m="l", n="m", x="nm", y="m")
-    assert compare_synsets(["x", "y"], tree)[0, 1] == pytest.approx(2 * 4 / (4 + 1 + 4 + 1))
+    assert compare_concepts(["x", "y"], tree)[0, 1] == pytest.approx(2 * 4 / (4 + 1 + 4 + 1))
 
 
 def test_a_way_past_the_subsumer_may_be_the_shortest() -> None:
     # x and y meet in m, four steps above x; by way of a, right above both x and m, it is two.
     tree = make_tree(r="", a="r", m="a", n="m", o="n", p="o", x="pa", y="m")
-    assert compare_synsets(["x", "y"], tree)[0, 1] == pytest.approx(2 * 3 / (3 + 2 + 3 + 1))
+    assert compare_concepts(["x", "y"], tree)[0, 1] == pytest.approx(2 * 3 / (3 + 2 + 3 + 1))
 
 
 def test_the_subsumer_is_the_one_whose_shortest_way_is_longest() -> None:
     # d ("dog") is deeper than c ("canine") by its longest way, and higher by its shortest.
     tree = make_tree(r="", a="r", b="a", c="b", d="cr", x="d", y="d")
-    assert compare_synsets(["x", "y"], tree)[0, 1] == pytest.approx(2 * 4 / (4 + 2 + 4 + 2))
+    assert compare_concepts(["x", "y"], tree)[0, 1] == pytest.approx(2 * 4 / (4 + 2 + 4 + 2))
 
 
 def test_of_equally_low_subsumers_the_first_of_the_alphabet_counts() -> None:
     # a and b both lie one below r, and a longer way: b two below, a one.
     tree = make_tree(r="", k="r", a="r", b="rk", x="ab", y="ab")
-    assert compare_synsets(["x", "y"], tree)[0, 1] == pytest.approx(2 * 2 / (2 + 1 + 2 + 1))
-    renamed = tree | {"a": Synset("a", ("Zebra",), "", ("r",))}
-    assert compare_synsets(["x", "y"], renamed)[0, 1] == pytest.approx(2 * 3 / (3 + 1 + 3 + 1))
+    assert compare_concepts(["x", "y"], tree)[0, 1] == pytest.approx(2 * 2 / (2 + 1 + 2 + 1))
+    renamed = tree | {"a": Concept("a", ("Zebra",), "", ("r",))}
+    assert compare_concepts(["x", "y"], renamed)[0, 1] == pytest.approx(2 * 3 / (3 + 1 + 3 + 1))
 
 
 def test_synsets_without_a_common_root_are_not_alike() -> None:
-    assert compare_synsets(["a", "b"], make_tree(r="", s="", a="r", b="s")).tolist() == [[1, 0], [0, 1]]
-    assert compare_synsets([], {}).shape == (0, 0)
+    assert compare_concepts(["a", "b"], make_tree(r="", s="", a="r", b="s")).tolist() == [[1, 0], [0, 1]]
+    assert compare_concepts([], {}).shape == (0, 0)
 
 
 def test_wu_palmer_of_dog_and_cat_is_the_published_one() -> None:
     dog, cat = "n02084071", "n02121620"
-    assert compare_synsets([dog, cat], load_synsets())[0, 1] == pytest.approx(0.857142857)
+    assert compare_concepts([dog, cat], load_imagenet().concepts)[0, 1] == pytest.approx(0.857142857)
 
 
 @pytest.mark.parametrize(
@@ -247,36 +249,38 @@ def test_wu_palmer_of_dog_and_cat_is_the_published_one() -> None:
     ],
 )
 def test_wu_palmer_of_classes_equals_nltks(one: str, other: str, value: float) -> None:
-    indices = [find_group(name).indices[0] for name in (one, other)]
-    assert wu_palmer(indices)[0, 1] == pytest.approx(value)
+    indices = [load_imagenet().find_group(name).indices[0] for name in (one, other)]
+    assert wu_palmer(load_imagenet(), indices)[0, 1] == pytest.approx(value)
 
 
 def test_wu_palmer_of_all_classes() -> None:
-    matrix = wu_palmer(range(1000))
+    matrix = wu_palmer(load_imagenet(), range(1000))
     assert (matrix == matrix.T).all()
     assert (np.diag(matrix) == 1).all()
     assert matrix.min() > 0
     assert matrix[np.triu_indices(1000, 1)].max() < 1
-    assert (matrix[np.ix_([5, 900], [5, 900])] == wu_palmer([5, 900])).all()
+    assert (matrix[np.ix_([5, 900], [5, 900])] == wu_palmer(load_imagenet(), [5, 900])).all()
 
 
 def test_pearson_with_wordnet_equals_scipys() -> None:
     rng = np.random.default_rng(12)
     index = rng.choice(1000, size=40, replace=False)
     vectors = (rng.normal(size=(40, 6)) * [1, 10, 1, 1, 1, 100] + 5).astype(np.float32)
-    space = FeatureSpace(vectors, index, "tiny", "ab12", "logits", "drawn")
+    space = FeatureSpace(vectors, index, "tiny", "ab12", "logits", "drawn", vocabulary=load_imagenet())
     scores = zscore(vectors.astype(np.float64))
     likeness = np.corrcoef(scores)[np.triu_indices(40, 1)]
-    wanted = pearsonr(likeness, squareform(wu_palmer(index), checks=False)).statistic
+    wanted = pearsonr(likeness, squareform(wu_palmer(load_imagenet(), index), checks=False)).statistic
     assert pearson_with_wordnet(space) == pytest.approx(wanted, abs=1e-6)
     assert pearson_with_wordnet(space.standardise()) == pytest.approx(wanted, abs=1e-6)
 
 
 def test_a_space_that_follows_the_tree_correlates_with_it() -> None:
     index = np.arange(0, 1000, 20)
-    vectors = np.linalg.cholesky(wu_palmer(index) + 1e-6 * np.eye(len(index)))
-    space = FeatureSpace(vectors.astype(np.float32), index, "tiny", "ab12", "logits", "drawn")
-    other = FeatureSpace(space.vectors[::-1], index, "tiny", "ab12", "logits", "drawn")
+    vectors = np.linalg.cholesky(wu_palmer(load_imagenet(), index) + 1e-6 * np.eye(len(index)))
+    space = FeatureSpace(
+        vectors.astype(np.float32), index, "tiny", "ab12", "logits", "drawn", vocabulary=load_imagenet()
+    )
+    other = FeatureSpace(space.vectors[::-1], index, "tiny", "ab12", "logits", "drawn", vocabulary=load_imagenet())
     assert pearson_with_wordnet(space) > 0.6 > 0.3 > pearson_with_wordnet(other)
 
 
@@ -298,16 +302,16 @@ def test_path_similarity_by_hand() -> None:
 
 def test_path_similarity_of_dog_and_cat_is_the_published_one() -> None:
     dog, cat = "n02084071", "n02121620"
-    assert compare_paths([dog, cat], load_synsets())[0, 1] == pytest.approx(0.2)
+    assert compare_paths([dog, cat], load_imagenet().concepts)[0, 1] == pytest.approx(0.2)
 
 
 def test_path_similarity_of_all_classes() -> None:
-    matrix = path_similarity(range(1000))
+    matrix = path_similarity(load_imagenet(), range(1000))
     assert (matrix == matrix.T).all()
     assert (np.diag(matrix) == 1).all()
     assert matrix[np.triu_indices(1000, 1)].max() <= 1 / 2
     # Egyptian cat and tabby are both domestic cats; a kit fox is a fox.
-    tabby, egyptian = (find_group(name).indices[0] for name in ("tabby", "Egyptian cat"))
+    tabby, egyptian = (load_imagenet().find_group(name).indices[0] for name in ("tabby", "Egyptian cat"))
     assert matrix[tabby, egyptian] == pytest.approx(1 / 3)
 
 
@@ -317,7 +321,7 @@ def make_matrix(size: int, seed: int) -> NDArray[np.float64]:
 
 def test_relations_equal_scipys() -> None:
     index = np.arange(0, 1000, 25)
-    kinship = wu_palmer(index)
+    kinship = wu_palmer(load_imagenet(), index)
     likenesses = [make_matrix(40, 1), kinship**3 + 0.1 * make_matrix(40, 2)]
     kin = squareform(kinship, checks=False)
     for likeness, found in zip(likenesses, relate(likenesses, kinship, permutations=19), strict=True):
@@ -350,7 +354,15 @@ def test_agreement_of_layers_and_metrics() -> None:
     rng = np.random.default_rng(13)
     index = np.sort(rng.choice(1000, size=40, replace=False))
     spaces = [
-        FeatureSpace(rng.normal(size=(40, size)).astype(np.float32), index, "tiny", "ab12", layer, "drawn")
+        FeatureSpace(
+            rng.normal(size=(40, size)).astype(np.float32),
+            index,
+            "tiny",
+            "ab12",
+            layer,
+            "drawn",
+            vocabulary=load_imagenet(),
+        )
         for layer, size in (("blocks.1", 4), ("logits", 9))
     ]
     told: list[tuple[str, int, int]] = []
@@ -362,14 +374,14 @@ def test_agreement_of_layers_and_metrics() -> None:
     ]  # fmt: skip
     assert told == [("measuring", done, 4) for done in (1, 2, 3, 4)]
     cosine = 1 - pdist(spaces[1].vectors.astype(np.float64), "cosine")
-    wanted = pearsonr(cosine, squareform(wu_palmer(index), checks=False)).statistic
+    wanted = pearsonr(cosine, squareform(wu_palmer(load_imagenet(), index), checks=False)).statistic
     assert found[3].wu_palmer.pearson == pytest.approx(wanted)
-    wanted = spearmanr(cosine, squareform(path_similarity(index), checks=False)).statistic
+    wanted = spearmanr(cosine, squareform(path_similarity(load_imagenet(), index), checks=False)).statistic
     assert found[3].path.spearman == pytest.approx(wanted)
     half = pdist(spaces[0].vectors[1::2].astype(np.float64))
-    wanted = pearsonr(-half, squareform(wu_palmer(index[1::2]), checks=False)).statistic
+    wanted = pearsonr(-half, squareform(wu_palmer(load_imagenet(), index[1::2]), checks=False)).statistic
     assert found[0].reported == pytest.approx(wanted)
-    labels = [load_categories()[one].super_group for one in index]
+    labels = [load_imagenet()[one].super_group for one in index]
     assert found[0].precision == precision_at(measure(spaces[0].vectors.astype(np.float64)), labels)
     assert found[0].chance == chance_precision(labels)
     assert measure_agreement([]) == []
@@ -386,7 +398,9 @@ def test_agreement_of_what_does_not_fit() -> None:
 def test_rows_take_their_groups_along() -> None:
     vectors = np.arange(12, dtype=np.float32).reshape(4, 3)
     groups = Groups.of(np.stack([vectors] * 2, axis=1))
-    space = FeatureSpace(vectors, np.arange(4), "tiny", "", "logits", "drawn", groups=groups)
+    space = FeatureSpace(
+        vectors, np.arange(4), "tiny", "", "logits", "drawn", groups=groups, vocabulary=load_imagenet()
+    )
     taken = take_rows(space, np.array([3, 0]))
     assert taken.index.tolist() == [3, 0]
     assert taken.vectors.tolist() == vectors[[3, 0]].tolist()
@@ -399,19 +413,19 @@ def test_rows_take_their_groups_along() -> None:
 
 def test_telling_animals_by_hand() -> None:
     names = ("tabby", "Siamese cat", "dalmatian", "airliner", "warplane")
-    indices = sorted(find_group(name).indices[0] for name in names)
-    found = measure_animals(indices, permutations=9)
+    indices = sorted(load_imagenet().find_group(name).indices[0] for name in names)
+    found = measure_animals(load_imagenet(), indices, permutations=9)
     animal = np.array([True, True, True, False, False])
     alike = squareform((animal[:, None] == animal).astype(float), checks=False)
     assert found.wu_palmer.pearson == pytest.approx(
-        pearsonr(alike, squareform(wu_palmer(indices), checks=False)).statistic
+        pearsonr(alike, squareform(wu_palmer(load_imagenet(), indices), checks=False)).statistic
     )
     # Of the animals the cats find a cat among two others, the dog none; the vehicles find each other.
     assert found.precision == pytest.approx((1 / 2 + 1 / 2 + 0 + 1 + 1) / 5)
 
 
 def test_telling_animals_is_no_small_thing() -> None:
-    found = measure_animals(range(1000), permutations=1)
+    found = measure_animals(load_imagenet(), range(1000), permutations=1)
     assert found.wu_palmer.pearson == pytest.approx(0.666, abs=5e-4)
     assert found.precision < 0.2
 
@@ -443,7 +457,7 @@ def make_network(head: nn.Module) -> Network:
 
 @pytest.mark.parametrize("head", [nn.Linear(6, 10), nn.Conv2d(6, 10, 1)], ids=["linear", "convolution"])
 def test_the_classifier_is_the_last_layer_that_runs(head: nn.Module) -> None:
-    found = find_classifier(make_network(head), [2, 5, 9])
+    found = find_classifier(make_network(head), load_imagenet(), [2, 5, 9])
     assert found.index.tolist() == [2, 5, 9]
     assert isinstance(head.weight, Tensor)
     assert found.vectors.tolist() == head.weight.flatten(1)[[2, 5, 9]].tolist()
@@ -452,7 +466,9 @@ def test_the_classifier_is_the_last_layer_that_runs(head: nn.Module) -> None:
 
 def test_a_network_without_a_classifier() -> None:
     with pytest.raises(UserError, match="tiny has no last layer"):
-        find_classifier(make_network(nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.ConstantPad1d((0, 5), 0))), [0])
+        find_classifier(
+            make_network(nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.ConstantPad1d((0, 5), 0))), load_imagenet(), [0]
+        )
 
 
 def test_the_untrained_network(tiny_atlas: AtlasFactory) -> None:
@@ -492,11 +508,14 @@ def test_controls(tiny_atlas: AtlasFactory, monkeypatch: pytest.MonkeyPatch) -> 
     assert asked == [("tiny", None, "auto", False)]
     assert [one.metric for one in found["weights"]] == ["cosine"]
     rows = network.module.get_parameter("classifier.weight").numpy().astype(np.float64)
-    wanted = pearsonr(1 - pdist(rows, "cosine"), squareform(wu_palmer(classes), checks=False)).statistic
+    wanted = pearsonr(
+        1 - pdist(rows, "cosine"), squareform(wu_palmer(load_imagenet(), classes), checks=False)
+    ).statistic
     assert found["weights"][0].wu_palmer.pearson == pytest.approx(wanted, abs=1e-6)
     spaces = measure_untrained(atlas, network, on_progress=lambda *_: None)
     wanted = pearsonr(
-        -pdist(zscore(spaces[0].vectors.astype(np.float64))), squareform(wu_palmer(classes), checks=False)
+        -pdist(zscore(spaces[0].vectors.astype(np.float64))),
+        squareform(wu_palmer(load_imagenet(), classes), checks=False),
     ).statistic
     assert found["untrained"][0].wu_palmer.pearson == pytest.approx(wanted, abs=1e-5)
 

@@ -8,26 +8,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.atlas import (
+from kinscape.analysis.atlas.atlas import Count, load_atlas
+from kinscape.analysis.atlas.manifest import (
     FEATURES,
     FORMAT,
     MANIFEST,
     PICTURES,
     PROJECTIONS,
-    Count,
     addition_name,
-    load_atlas,
-    pack_floats,
-    pack_groups,
     picture_name,
     read_manifest,
-    save_features,
-    save_manifest,
-    save_table,
 )
-from analysis.files import find_data
-from inputgen.errors import UserError
-from inputgen.recipe import SKETCH, Recipe
+from kinscape.analysis.atlas.writer import pack_floats, pack_groups, save_features, save_manifest, save_table
+from kinscape.analysis.files import find_data
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.recipe import Recipe
+from kinscape.inputgen.recipes import SKETCH
 from tests.conftest import TINY_LAYERS, AtlasFactory
 
 
@@ -333,7 +329,7 @@ def test_an_atlas_of_the_first_format_opens(folder: Path) -> None:
         del record[name]
     (folder / MANIFEST).write_text(json.dumps(record | {"format": 1}))
     manifest = load_atlas(folder).manifest
-    assert (manifest.format, FORMAT) == (1, 2)
+    assert (manifest.format, FORMAT) == (1, 3)
     assert (manifest.picture_layer, manifest.picture_metric, manifest.sketches, manifest.blocks) == ("", "", 0, {})
     assert manifest.picture_layers == list(manifest.layers) == list(TINY_LAYERS)
     assert manifest.of_pictures == ("logits", "euclidean")

@@ -11,14 +11,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from analysis.atlas import load_atlas
-from analysis.axes import BINS, draw_histogram, measure_axes
-from analysis.blanking import blank_norm, find_last_norm, measure_blanked
-from analysis.export import write_axes
-from analysis.space import FeatureSpace
-from inputgen.errors import UserError
-from inputgen.folding import fold_batch_norms, trace_forward
-from inputgen.network import Network
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.export import write_axes
+from kinscape.analysis.measuring.blanking import blank_norm, find_last_norm, measure_blanked
+from kinscape.analysis.questions.axes import BINS, draw_histogram, measure_axes
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.folding import fold_batch_norms, trace_forward
+from kinscape.inputgen.network import Network
 from tests.conftest import AtlasFactory
 from tests.inputgen.conftest import MEAN, STD, make_network
 
@@ -30,6 +31,7 @@ SPACE = FeatureSpace(
     "ab12",
     "blocks.1",
     "drawn",
+    vocabulary=load_imagenet(),
 )
 
 

@@ -15,43 +15,39 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from analysis import build
-from analysis.activations import measure_tensors
-from analysis.atlas import (
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.atlas.classes import CLASSES as CLASSES_FILE
+from kinscape.analysis.atlas.manifest import (
     FEATURES,
     MANIFEST,
     PICTURES,
     PROJECTIONS,
     SKETCHES,
-    Atlas,
     addition_name,
-    load_atlas,
     picture_name,
-    save_table,
 )
-from analysis.build import (
-    Drawing,
-    build_atlas,
-    draw_pictures,
-    find_batch,
-    group_drawings,
-    list_drawings,
-    remeasure_atlas,
-)
-from analysis.categories import load_categories
-from analysis.companions import COMPANIONS, find_companions
-from analysis.expression import class_weights, parse_expression
-from analysis.files import LOCK, UNFINISHED
-from analysis.photographs import open_picture
-from analysis.space import Groups
-from inputgen.ascent import draw
-from inputgen.canvas import make_stream
-from inputgen.errors import UserError
-from inputgen.folding import fold_batch_norms, trace_forward
-from inputgen.network import Network
-from inputgen.objective import Objective, join
-from inputgen.prior import Recorder
-from inputgen.recipe import FOURIER, SKETCH, Recipe
+from kinscape.analysis.atlas.writer import save_table
+from kinscape.analysis.files import LOCK, UNFINISHED
+from kinscape.analysis.making import build, measure, pictures
+from kinscape.analysis.making.build import build_atlas
+from kinscape.analysis.making.companions import COMPANIONS, find_companions
+from kinscape.analysis.making.measure import remeasure_atlas
+from kinscape.analysis.making.pictures import draw_pictures, find_batch
+from kinscape.analysis.making.plan import Drawing, group_drawings, list_drawings
+from kinscape.analysis.measuring.activations import measure_tensors
+from kinscape.analysis.pictures.photographs import open_picture
+from kinscape.analysis.space.space import Groups
+from kinscape.analysis.words.expression import class_weights, parse_expression
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.ascent import draw
+from kinscape.inputgen.canvas import make_stream
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.folding import fold_batch_norms, trace_forward
+from kinscape.inputgen.network import Network
+from kinscape.inputgen.objective import Objective, join
+from kinscape.inputgen.prior import Recorder
+from kinscape.inputgen.recipe import Recipe
+from kinscape.inputgen.recipes import FOURIER, SKETCH
 from tests.analysis.test_files import hold
 
 SIDE = 32
@@ -142,7 +138,7 @@ def ignore(_what: str, _done: int, _total: int) -> None:
 
 def make(folder: Path, network: Network = NETWORK, recipe: Recipe = RECIPE, **changes: Any) -> Atlas:
     options: dict[str, Any] = {"classes": CLASSES, "seeds": SEEDS, "on_progress": ignore, **changes}
-    return build_atlas(folder, network, recipe, **options)
+    return build_atlas(folder, network, recipe, load_imagenet(), **options)
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +197,7 @@ def test_an_atlas_says_how_it_was_made(unbroken: Path) -> None:
     assert manifest.default_layer in manifest.layers
     assert {"torch", "numpy", "kinscape"} <= set(manifest.versions)
     assert manifest.skipped == {}
-    assert set(read_all(unbroken)) == {MANIFEST, FEATURES, PICTURES, PROJECTIONS, *list_paths()}
+    assert set(read_all(unbroken)) == {MANIFEST, CLASSES_FILE, FEATURES, PICTURES, PROJECTIONS, *list_paths()}
 
 
 def test_the_table_of_pictures_holds_what_the_network_says_of_the_files(unbroken: Path) -> None:
@@ -210,7 +206,7 @@ def test_the_table_of_pictures_holds_what_the_network_says_of_the_files(unbroken
     assert table["path"].tolist() == list_paths()
     assert set(table["kind"]) == {"class"}
     assert table["target"].tolist() == CLASSES * 2
-    assert table["expression"].tolist() == [load_categories()[target].name for target in CLASSES] * 2
+    assert table["expression"].tolist() == [load_imagenet()[target].name for target in CLASSES] * 2
     assert table["seed"].tolist() == [0] * len(CLASSES) + [1] * len(CLASSES)
     logits = NETWORK(NETWORK.normalise(read_pictures(unbroken, list_paths()))).double()
     targets = torch.tensor(CLASSES * 2)
@@ -292,7 +288,7 @@ def stop_at(number: int, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def test_drawing_goes_on_where_it_was_stopped(unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(build, "save_picture", stop_at(10, build.save_picture))
+        patch.setattr(pictures, "save_picture", stop_at(10, pictures.save_picture))
         with pytest.raises(KeyboardInterrupt):
             make(tmp_path)
     before = stamp(tmp_path)
@@ -312,7 +308,8 @@ def test_measuring_goes_on_where_it_was_stopped(
 ) -> None:
     before = stamp(copy)
     with monkeypatch.context() as patch:
-        patch.setattr(build, step, stop_at({"save_manifest": 3}.get(step, 1), getattr(build, step)))
+        module = measure if step == "measure_files" else build
+        patch.setattr(module, step, stop_at({"save_manifest": 3}.get(step, 1), getattr(module, step)))
         with pytest.raises(KeyboardInterrupt):
             make(copy)
     with pytest.raises(UserError, match="is half-built"):  # although it was finished before
@@ -408,7 +405,7 @@ class FixedSize(Small):
             RECIPE.change({"octaves.0.size": "40", "octaves.0.crop": "32"}),  # drawn in crops, but measured whole
             "small cannot take pictures of 40 px",
         ),
-        (make_network(Small(), class_count=10), RECIPE, "small has 10 classes; an atlas needs a network with the 1000"),
+        (make_network(Small(), class_count=10), RECIPE, "small has 10 classes, and ImageNet-1k has 1,000; name"),
     ],
 )
 def test_what_a_network_cannot_take_is_told_first(
@@ -485,8 +482,9 @@ def test_drawings_are_of_what_their_expressions_say() -> None:
         Drawing("addition", (281, 134), 0, "juxtaposed"),
     ):
         (weights,) = drawing.objective(1000).weights["logits"].double().numpy()
-        found[drawing.expression] = drawing.stream().initial_seed()
-        expected = [class_weights(part) for part in parse_expression(drawing.expression).parts]
+        text = drawing.expression(load_imagenet())
+        found[text] = drawing.stream().initial_seed()
+        expected = [class_weights(part, 1000) for part in parse_expression(text, load_imagenet()).parts]
         np.testing.assert_array_equal(weights, expected)
     assert list(found) == [
         "tabby",
@@ -507,7 +505,7 @@ def test_an_atlas_holds_the_kinds_that_were_asked_for(full_atlas: Path) -> None:
     assert len(pairs) == 4  # of four classes, each in two
     opposites = [picture_name("opposite", target, 0) for target in FEW]
     paths = [*list_paths(FEW), *opposites, *list_additions(pairs)]
-    assert set(read_all(full_atlas)) == {MANIFEST, FEATURES, PICTURES, PROJECTIONS, *paths}
+    assert set(read_all(full_atlas)) == {MANIFEST, CLASSES_FILE, FEATURES, PICTURES, PROJECTIONS, *paths}
     assert atlas.manifest.quality["pictures"] == 2 * len(FEW)  # the classes'
     table = atlas.pictures
     assert table["path"].tolist() == paths
@@ -597,7 +595,7 @@ def test_verdicts_of_judges_outlive_a_measuring_but_no_drawing(full: Path) -> No
     assert measured["a.b.rank"].tolist() == [6] * 20
     (full / picture_name("opposite", 7, 0)).unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "save_picture", stop_at(1, build.save_picture))
+        patch.setattr(pictures, "save_picture", stop_at(1, pictures.save_picture))
         with pytest.raises(KeyboardInterrupt):
             make_all(full)
     drawn = make_all(full).pictures
@@ -630,7 +628,7 @@ def test_groups_are_climbed_together(
         assert len(objective.weights["logits"]) == len(streams)
         return torch.zeros(len(streams), 3, SIDE, SIDE)
 
-    monkeypatch.setattr(build, "draw", draw)
+    monkeypatch.setattr(pictures, "draw", draw)
     manifest = replace(build.begin_manifest(NETWORK, "drawn"), classes=FEW, seeds=SEEDS, kinds=["class", "opposite"])
     recipe = RECIPE.change({"group": "3"})
     draw_pictures(tmp_path, NETWORK, recipe, manifest, batch=batch, on_progress=ignore)
@@ -649,7 +647,7 @@ def test_a_gpu_climbs_as_many_groups_as_fit(monkeypatch: pytest.MonkeyPatch) -> 
         drawn.append((recipe.steps, len(streams)))
         return torch.zeros(len(streams), 3, SIDE, SIDE)
 
-    monkeypatch.setattr(build, "draw", draw)
+    monkeypatch.setattr(pictures, "draw", draw)
     for name, value in (
         ("empty_cache", None),
         ("reset_peak_memory_stats", None),
@@ -670,7 +668,7 @@ def test_features_only_keeps_the_means_of_its_layers_and_no_pictures(unbroken: P
     assert list(kept.manifest.layers) == ["stem"]
     assert (kept.manifest.blocks, kept.space().groups) == ({}, None)
     assert kept.manifest.features_only
-    assert set(read_all(kept.folder)) == {MANIFEST, FEATURES, PICTURES, PROJECTIONS}
+    assert set(read_all(kept.folder)) == {MANIFEST, CLASSES_FILE, FEATURES, PICTURES, PROJECTIONS}
     assert len(kept.pictures) == 0
     for layer in kept.manifest.layers:
         np.testing.assert_array_equal(kept.space(layer).vectors, whole.space(layer).vectors)
@@ -684,7 +682,7 @@ def test_an_atlas_of_features_only_is_not_drawn_again(tmp_path: Path, monkeypatc
     folder = tmp_path / "atlas"
     make(folder, features_only=("stem",))
     before = read_all(folder)
-    monkeypatch.setattr(build, "draw", lambda *_, **__: pytest.fail("it is drawn already"))
+    monkeypatch.setattr(pictures, "draw", lambda *_, **__: pytest.fail("it is drawn already"))
     make(folder)
     assert read_all(folder) == before
     with pytest.raises(UserError, match="keeps features only"):
@@ -770,13 +768,13 @@ def test_who_is_drawn_together_does_not_depend_on_what_is_there(unbroken: Path, 
         (copy / group[-1]).unlink()
     drawn: list[list[str]] = []
     with pytest.MonkeyPatch.context() as patch:
-        draw = build._draw
+        draw = pictures._draw
 
         def spy(network: Network, recipe: Recipe, drawings: Sequence[Drawing], **given: Any) -> Tensor:
             drawn.append([drawing.path for drawing in drawings])
             return draw(network, recipe, drawings, **given)
 
-        patch.setattr(build, "_draw", spy)
+        patch.setattr(pictures, "_draw", spy)
         make(copy)
     assert drawn == list_groups()[1::2]
     assert read_all(copy) == read_all(unbroken)
@@ -803,7 +801,15 @@ def mingled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_first_group_leaves_companions_in_the_atlas(mingled: Path) -> None:
-    assert set(read_all(mingled)) == {MANIFEST, FEATURES, PICTURES, PROJECTIONS, COMPANIONS, *list_paths()}
+    assert set(read_all(mingled)) == {
+        MANIFEST,
+        CLASSES_FILE,
+        FEATURES,
+        PICTURES,
+        PROJECTIONS,
+        COMPANIONS,
+        *list_paths(),
+    }
     record = Recorder()
     first = group_drawings(list_drawings(load_atlas(mingled).manifest), MINGLED.group)[0]
     draw(
@@ -827,7 +833,7 @@ def test_drawing_among_others_goes_on_where_it_was_stopped(
 ) -> None:
     folder = tmp_path / "atlas"
     with monkeypatch.context() as patch:
-        patch.setattr(build, "save_picture", stop_at(number, build.save_picture))
+        patch.setattr(pictures, "save_picture", stop_at(number, pictures.save_picture))
         with pytest.raises(KeyboardInterrupt):
             make(folder, NORMED, MINGLED)
     assert len(stamp(folder)) == number - 1
@@ -876,14 +882,14 @@ def test_the_companions_of_the_atlas_come_first(
 ) -> None:
     folder = shutil.copytree(mingled, tmp_path / "atlas")
     seen: list[list[str] | None] = []
-    taken = build._draw
+    taken = pictures._draw
 
     def spy(network: Network, recipe: Recipe, drawings: Sequence[Drawing], **given: Any) -> Tensor:
         companions = given.get("companions")
         seen.append(sorted(companions.tables) if companions else None)
         return taken(network, recipe, drawings, **given)
 
-    monkeypatch.setattr(build, "_draw", spy)
+    monkeypatch.setattr(pictures, "_draw", spy)
     atlas = make(folder, NORMED, MINGLED, kinds=["addition", "opposite"])
     assert seen.count(["stem"]) == 0  # 20 opposites and 20 pairs make whole groups
     assert not no_companions.exists()
@@ -1013,15 +1019,15 @@ def test_a_build_with_sketches_goes_on_where_it_was_stopped(
 ) -> None:
     folder, count = tmp_path / "atlas", len(SKETCHED)
     with monkeypatch.context() as patch:
-        name = "finish_atlas" if stopped == "after" else "save_picture"
+        module, name = (build, "finish_atlas") if stopped == "after" else (pictures, "save_picture")
         number = {"before": 3, "within": count + 9, "after": 2}[stopped]
-        patch.setattr(build, name, stop_at(number, getattr(build, name)))
+        patch.setattr(module, name, stop_at(number, getattr(module, name)))
         with pytest.raises(KeyboardInterrupt):
             make_sketched(folder)
     assert (folder / SKETCHES).exists() == (stopped != "before")
     if stopped == "after":
         assert load_atlas(folder / SKETCHES).manifest.finished
-        monkeypatch.setattr(build, "draw", lambda *_, **__: pytest.fail("they are drawn already"))
+        monkeypatch.setattr(pictures, "draw", lambda *_, **__: pytest.fail("they are drawn already"))
     make_sketched(folder, sketches=0)  # what was begun goes on
     assert read_all(folder) == read_all(sketched)
 

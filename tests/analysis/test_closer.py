@@ -10,22 +10,16 @@ from scipy.spatial.distance import cdist
 from scipy.stats import t as student
 from scipy.stats import ttest_1samp, ttest_ind
 
-from analysis.agreement import wu_palmer
-from analysis.atlas import Atlas, load_atlas
-from analysis.categories import Group, find_group, load_categories
-from analysis.closer import (
-    GroupDistance,
-    ask_wordnet,
-    bound_by_drawings,
-    bound_by_members,
-    bound_distances,
-    collect_votes,
-    find_closer,
-    find_distance,
-)
-from analysis.distances import METRICS, distances_between
-from analysis.space import FeatureSpace, Groups
-from inputgen.errors import UserError
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.questions.closer import GroupDistance, bound_distances, find_closer, find_distance
+from kinscape.analysis.questions.jackknife import bound_by_drawings, bound_by_members
+from kinscape.analysis.questions.votes import ask_wordnet, collect_votes
+from kinscape.analysis.space.distances import METRICS, distances_between
+from kinscape.analysis.space.space import FeatureSpace, Groups
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.analysis.words.vocabulary import Group
+from kinscape.analysis.words.wordnet import wu_palmer
+from kinscape.inputgen.errors import UserError
 from tests.conftest import write_atlas
 
 
@@ -37,6 +31,7 @@ def make_space(vectors: object, index: object) -> FeatureSpace:
         weights="ab12",
         layer="blocks.1",
         source="drawn",
+        vocabulary=load_imagenet(),
     )
 
 
@@ -45,11 +40,11 @@ def add_groups(space: FeatureSpace, groups: object) -> FeatureSpace:
 
 
 def make_group(word: str, *indices: int) -> Group:
-    return Group(word, indices, "n00000001", "")
+    return Group(word, indices, "n00000001", "", is_class=len(indices) == 1)
 
 
 def names(*indices: int) -> list[str]:
-    return [load_categories()[index].name for index in indices]
+    return [load_imagenet()[index].name for index in indices]
 
 
 # On a line, A about 0, B about 2 and C about 10; class 30 lies between B and C.
@@ -504,7 +499,7 @@ def open_another(folder: Path, **options: Any) -> Atlas:
     return load_atlas(write_atlas(folder, **options))
 
 
-CATS, FOXES, WOLVES = (find_group(word) for word in ("cat", "fox", "wolf"))
+CATS, FOXES, WOLVES = (load_imagenet().find_group(word) for word in ("cat", "fox", "wolf"))
 
 
 def test_layers_metrics_and_networks_vote(tmp_path: Path) -> None:
@@ -543,9 +538,9 @@ def test_a_network_that_lacks_the_classes_has_no_vote(tmp_path: Path) -> None:
 
 def test_wordnets_verdict_is_the_mean_similarity_of_the_classes_compared() -> None:
     space = make_space(np.random.default_rng(0).normal(size=(6, 4)), [277, 278, 269, 281, 282, 404])
-    airliner = find_group("airliner")
-    kinship = ask_wordnet(find_closer(space, CATS, FOXES, airliner, metric="euclidean"))
-    similarity = wu_palmer([281, 282, 277, 278, 404])
+    airliner = load_imagenet().find_group("airliner")
+    kinship = ask_wordnet(find_closer(space, CATS, FOXES, airliner, metric="euclidean"), load_imagenet())
+    similarity = wu_palmer(load_imagenet(), [281, 282, 277, 278, 404])
     to_foxes, to_airliner = similarity[:2, 2:4].mean(), similarity[:2, 4].mean()
     assert kinship.similarities == pytest.approx({"fox": to_foxes, "airliner": to_airliner}, rel=1e-12)
     assert kinship.answer == "fox"
@@ -553,14 +548,14 @@ def test_wordnets_verdict_is_the_mean_similarity_of_the_classes_compared() -> No
         "WordNet: nearer to fox, by the mean Wu-Palmer similarity of the classes: "
         f"{to_foxes:.3f} to fox, {to_airliner:.3f} to airliner"
     )
-    turned = ask_wordnet(find_closer(space, CATS, airliner, FOXES, metric="euclidean"))
+    turned = ask_wordnet(find_closer(space, CATS, airliner, FOXES, metric="euclidean"), load_imagenet())
     assert (turned.answer, turned.similarities) == (kinship.answer, kinship.similarities)
 
 
 def test_what_is_as_near_in_wordnet_is_told() -> None:
     space = make_space(np.eye(3), [281, 277, 269])
-    tabby, red, timber = (find_group(word) for word in ("tabby", "red fox", "timber wolf"))
-    kinship = ask_wordnet(find_closer(space, tabby, red, timber, metric="euclidean"))
+    tabby, red, timber = (load_imagenet().find_group(word) for word in ("tabby", "red fox", "timber wolf"))
+    kinship = ask_wordnet(find_closer(space, tabby, red, timber, metric="euclidean"), load_imagenet())
     assert kinship.answer is None
     assert kinship.similarities["red fox"] == kinship.similarities["timber wolf"]
     assert kinship.sentence.startswith("WordNet: as near to both, by the mean Wu-Palmer similarity of the classes: 0.7")

@@ -12,12 +12,13 @@ import torch
 from platformdirs import user_cache_path
 from safetensors.numpy import load_file, save_file
 
-from analysis import companions as module
-from analysis.companions import COMPANIONS, find_companions, save_companions
-from inputgen import ascent
-from inputgen.network import Network
-from inputgen.prior import STRETCHES, Companions
-from inputgen.recipe import RECIPES, Recipe
+from kinscape.analysis.making import companions as module
+from kinscape.analysis.making.companions import COMPANIONS, find_companions, save_companions
+from kinscape.inputgen import ascent
+from kinscape.inputgen.network import Network
+from kinscape.inputgen.prior import STRETCHES, Companions
+from kinscape.inputgen.recipe import Recipe
+from kinscape.inputgen.recipes import RECIPES
 from tests.analysis.test_build import MINGLED, NORMED, RECIPE
 
 

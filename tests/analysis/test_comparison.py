@@ -5,9 +5,8 @@ from scipy.spatial import procrustes
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata, spearmanr
 
-from analysis.agreement import wu_palmer
-from analysis.atlas import load_atlas
-from analysis.comparison import (
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.questions.comparison import (
     SEED,
     Difference,
     align_spaces,
@@ -17,14 +16,16 @@ from analysis.comparison import (
     differ_from_wordnet,
     find_differences,
 )
-from analysis.space import FeatureSpace
-from inputgen.errors import UserError
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.analysis.words.wordnet import wu_palmer
+from kinscape.inputgen.errors import UserError
 from tests.conftest import TINY_CLASSES, TINY_LAYERS, AtlasFactory
 
 
 def make_space(vectors: NDArray[np.float64], index: object = None, layer: str = "logits") -> FeatureSpace:
     rows = np.arange(len(vectors)) if index is None else np.asarray(index)
-    return FeatureSpace(vectors.astype(np.float32), rows, "tiny", "ab12", layer, "drawn")
+    return FeatureSpace(vectors.astype(np.float32), rows, "tiny", "ab12", layer, "drawn", vocabulary=load_imagenet())
 
 
 def draw(size: int, features: int, seed: int) -> NDArray[np.float64]:
@@ -110,7 +111,7 @@ def test_differences_of_spaces_and_from_wordnet() -> None:
     assert [pair.second - pair.first for pair in farther] == pytest.approx(np.sort(gaps)[:3])
 
     nearer, farther = differ_from_wordnet(one, metric="euclidean", count=4)
-    kin = (rankdata(-squareform(wu_palmer(index), checks=False)) - 1) / 299
+    kin = (rankdata(-squareform(wu_palmer(load_imagenet(), index), checks=False)) - 1) / 299
     assert [pair.second - pair.first for pair in nearer] == pytest.approx(np.sort(kin - places[0])[::-1][:4])
     assert [pair.second - pair.first for pair in farther] == pytest.approx(np.sort(kin - places[0])[:4])
 

@@ -5,11 +5,11 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import kstest
 
-from analysis.categories import load_categories
-from analysis.directions import KIN, LABELS, OTHERS, RANDOM, Arithmetic, add_classes, find_sum
-from analysis.expression import parse_expression
-from analysis.space import FeatureSpace
-from inputgen.errors import UserError
+from kinscape.analysis.questions.arithmetic import KIN, LABELS, OTHERS, RANDOM, Arithmetic, add_classes, find_sum
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.expression import parse_expression
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
 
 LYNX, TABBY, WOLF, COYOTE = 287, 281, 269, 272
 SUM = "lynx - tabby + timber wolf"
@@ -21,11 +21,20 @@ def make_space(*, works: bool) -> FeatureSpace:
     vectors = np.random.default_rng(7).normal(size=(100, 20))
     if works:
         vectors[ROW[COYOTE]] = vectors[ROW[LYNX]] - vectors[ROW[TABBY]] + vectors[ROW[WOLF]]
-    return FeatureSpace(vectors.astype(np.float32), INDEX, "tiny", "ab12", "logits", "drawn", standardised=True)
+    return FeatureSpace(
+        vectors.astype(np.float32),
+        INDEX,
+        "tiny",
+        "ab12",
+        "logits",
+        "drawn",
+        standardised=True,
+        vocabulary=load_imagenet(),
+    )
 
 
 def answer(text: str, space: FeatureSpace, metric: str = "euclidean", **options: int) -> Arithmetic:
-    return add_classes(space, text, find_sum(parse_expression(text)), metric=metric, **options)
+    return add_classes(space, text, find_sum(parse_expression(text, load_imagenet())), metric=metric, **options)
 
 
 def test_a_sum_that_holds_is_found_and_is_no_chance() -> None:
@@ -75,7 +84,11 @@ def test_the_neighbour_of_one_term_is_no_analogy() -> None:
     vectors = space.vectors.copy() * 0.01
     vectors[ROW[WOLF]] = 10
     vectors[ROW[COYOTE]] = 10.001
-    found = answer(SUM, FeatureSpace(vectors, INDEX, "tiny", "ab12", "logits", "drawn", standardised=True), "cosine")
+    found = answer(
+        SUM,
+        FeatureSpace(vectors, INDEX, "tiny", "ab12", "logits", "drawn", standardised=True, vocabulary=load_imagenet()),
+        "cosine",
+    )
     assert found.nearest[0].index == COYOTE
     assert found.borrowed == ("timber wolf",)
     assert [(one.word, one.weight) for one in found.terms] == [("lynx", 1), ("tabby", -1), ("timber wolf", 1)]
@@ -93,7 +106,10 @@ def test_near_synonyms_that_cancel_add_nothing() -> None:
     vectors = space.vectors.copy()
     vectors[ROW[TABBY]] = vectors[ROW[LYNX]] + 0.5
     vectors[ROW[COYOTE]] = vectors[ROW[WOLF]] + 0.1
-    found = answer(SUM, FeatureSpace(vectors, INDEX, "tiny", "ab12", "logits", "drawn", standardised=True))
+    found = answer(
+        SUM,
+        FeatureSpace(vectors, INDEX, "tiny", "ab12", "logits", "drawn", standardised=True, vocabulary=load_imagenet()),
+    )
     assert found.borrowed == ("timber wolf",)
     assert max(one.p for one in found.controls if one.name != LABELS) < 0.05
     alone, distance = found.terms[2].distance, found.nearest[0].distance
@@ -109,14 +125,23 @@ def test_kinship_is_lost_when_labels_are_shuffled() -> None:
     # Two clusters: dogs, and all others. What is near to a sum of dogs are dogs.
     vectors = np.random.default_rng(1).normal(size=(100, 4))
     vectors[INDEX <= 268] += [20, 0, 0, 0]
-    space = FeatureSpace(vectors.astype(np.float32), INDEX, "tiny", "ab12", "logits", "drawn", standardised=True)
+    space = FeatureSpace(
+        vectors.astype(np.float32),
+        INDEX,
+        "tiny",
+        "ab12",
+        "logits",
+        "drawn",
+        standardised=True,
+        vocabulary=load_imagenet(),
+    )
     labels = answer("Siberian husky + dalmatian", space).controls[-1]
     assert labels.name == LABELS
     assert labels.p < 0.01
     assert labels.observed > labels.typical
     shuffled = FeatureSpace(
         vectors[np.random.default_rng(2).permutation(100)].astype(np.float32),
-        INDEX, "tiny", "ab12", "logits", "drawn", standardised=True,
+        INDEX, "tiny", "ab12", "logits", "drawn", standardised=True, vocabulary=load_imagenet(),
     )  # fmt: skip
     assert answer("Siberian husky + dalmatian", shuffled).controls[-1].p > 0.05
 
@@ -149,26 +174,34 @@ def test_a_group_counts_by_its_mean() -> None:
 )
 def test_what_is_no_sum_is_told(text: str, told: str) -> None:
     with pytest.raises(UserError, match=told):
-        find_sum(parse_expression(text))
+        find_sum(parse_expression(text, load_imagenet()))
 
 
 def test_what_cannot_be_added_is_told() -> None:
     space = make_space(works=False)
     with pytest.raises(UserError, match=r"the sum is in blocks\.5, and --layer says logits; give one of them"):
-        find_sum(parse_expression("blocks.5: lynx - tabby"), "logits")
-    assert len(find_sum(parse_expression("blocks.5: lynx - tabby"), "blocks.5")) == 2
+        find_sum(parse_expression("blocks.5: lynx - tabby", load_imagenet()), "logits")
+    assert len(find_sum(parse_expression("blocks.5: lynx - tabby", load_imagenet()), "blocks.5")) == 2
     with pytest.raises(UserError, match="this space of 100 classes lacks tench"):
         answer("tench - tabby", space)
     with pytest.raises(UserError, match="cannot give 0 neighbours; ask for 1 or more"):
         answer(SUM, space, count=0)
-    three = FeatureSpace(np.eye(3, dtype=np.float32), np.array([WOLF, TABBY, LYNX]), "t", "0", "logits", "drawn")
+    three = FeatureSpace(
+        np.eye(3, dtype=np.float32),
+        np.array([WOLF, TABBY, LYNX]),
+        "t",
+        "0",
+        "logits",
+        "drawn",
+        vocabulary=load_imagenet(),
+    )
     with pytest.raises(UserError, match="names all classes of this space"):
         answer(SUM, three)
 
 
 def test_p_of_sums_without_meaning_is_uniform() -> None:
     space, generator = make_space(works=False), np.random.default_rng(3)
-    names = [load_categories()[index].name for index in INDEX]
+    names = [load_imagenet()[index].name for index in INDEX.tolist()]
     found = []
     for _ in range(60):
         a, b, c = generator.choice(names, 3, replace=False)

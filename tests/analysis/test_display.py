@@ -10,16 +10,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.atlas import load_atlas, picture_name
-from analysis.categories import Group, load_categories
-from analysis.closer import find_closer
-from analysis.distances import DistanceMatrix, distance_matrix
-from analysis.neighbours import Neighbour
-from analysis.space import FeatureSpace
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.atlas.manifest import picture_name
+from kinscape.analysis.questions.closer import find_closer
+from kinscape.analysis.questions.neighbours import Neighbour
+from kinscape.analysis.space.distances import DistanceMatrix, distance_matrix
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.analysis.words.vocabulary import Group, Vocabulary
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
 SPACE = FeatureSpace(
-    np.array([[0, 0.25, 0.5], [0.75, 1, 1.25]], np.float32), np.array([281, 5]), "tiny", "ab12", "blocks.1", "drawn"
+    np.array([[0, 0.25, 0.5], [0.75, 1, 1.25]], np.float32),
+    np.array([281, 5]),
+    "tiny",
+    "ab12",
+    "blocks.1",
+    "drawn",
+    vocabulary=load_imagenet(),
 )
 
 
@@ -54,23 +62,29 @@ class Page(HTMLParser):
                 self.cells.append(text)
 
 
+AWKWARD_TABBY = "<b>\"tabby\" & 'co'</b>"
+
+
 @pytest.fixture
-def awkward_tabby(monkeypatch: pytest.MonkeyPatch) -> str:
-    name = "<b>\"tabby\" & 'co'</b>"
-    changed = list(load_categories())
-    changed[281] = replace(changed[281], name=name)
-    for module in ("categories", "display", "frames", "closer"):
-        monkeypatch.setattr(f"analysis.{module}.load_categories", lambda: tuple(changed))
-    return name
+def awkward(monkeypatch: pytest.MonkeyPatch) -> Vocabulary:
+    changed = list(load_imagenet())
+    changed[281] = replace(changed[281], name=AWKWARD_TABBY)
+    vocabulary = replace(load_imagenet(), classes=tuple(changed))
+    monkeypatch.setattr("kinscape.analysis.atlas.classes.load_imagenet", lambda: vocabulary)
+    return vocabulary
 
 
 def test_a_space_in_a_line() -> None:
     assert repr(SPACE) == "FeatureSpace: 2 classes x 3 features; tiny, layer blocks.1, raw, drawn"
     whole = replace(SPACE, standardised=True, recipe="natural")
     assert repr(whole).endswith("; tiny, layer blocks.1, standardised, drawn, recipe natural")
-    one = FeatureSpace(np.zeros((1, 1), np.float32), np.array([0]), "tiny", "", "a", "photographs")
+    one = FeatureSpace(
+        np.zeros((1, 1), np.float32), np.array([0]), "tiny", "", "a", "photographs", vocabulary=load_imagenet()
+    )
     assert repr(one) == "FeatureSpace: 1 class x 1 feature; tiny, layer a, raw, photographs"
-    many = FeatureSpace(np.zeros((1000, 2), np.float32), np.arange(1000), "tiny", "", "a", "")
+    many = FeatureSpace(
+        np.zeros((1000, 2), np.float32), np.arange(1000), "tiny", "", "a", "", vocabulary=load_imagenet()
+    )
     assert repr(many) == "FeatureSpace: 1,000 classes x 2 features; tiny, layer a, raw"
 
 
@@ -78,25 +92,35 @@ def test_a_matrix_in_a_line() -> None:
     assert repr(distance_matrix(SPACE, "cosine")) == (
         "DistanceMatrix: 2 classes, cosine; tiny, layer blocks.1, raw, drawn"
     )
-    brought = DistanceMatrix.from_frame([2.0], [0, 1], metric="people")
+    brought = DistanceMatrix.from_frame([2.0], [0, 1], metric="people", vocabulary=load_imagenet())
     assert repr(brought) == "DistanceMatrix: 2 classes, people"
 
 
 def test_a_neighbour_has_its_name() -> None:
-    assert repr([Neighbour(281, 0.123456), Neighbour(5, 12.0)]) == (
+    assert repr([Neighbour(281, 0.123456, load_imagenet()[281].name), Neighbour(5, 12.0, load_imagenet()[5].name)]) == (
         "[Neighbour(281, 'tabby', 0.1235), Neighbour(5, 'electric ray', 12)]"
     )
 
 
-def test_an_answer_is_its_sentence_and_its_classes(awkward_tabby: str) -> None:
-    space = FeatureSpace(np.array([[0, 0], [3, 4], [0, 6]], np.float32), np.array([281, 5, 277]), "t", "", "a", "drawn")
-    groups = [Group(word, (index,), "", "") for word, index in (("<i>cat</i>", 281), ("ray", 5), ("fox", 277))]
+def test_an_answer_is_its_sentence_and_its_classes(awkward: Vocabulary) -> None:
+    space = FeatureSpace(
+        np.array([[0, 0], [3, 4], [0, 6]], np.float32),
+        np.array([281, 5, 277]),
+        "t",
+        "",
+        "a",
+        "drawn",
+        vocabulary=awkward,
+    )
+    groups = [
+        Group(word, (index,), "", "", is_class=True) for word, index in (("<i>cat</i>", 281), ("ray", 5), ("fox", 277))
+    ]
     answer = find_closer(space, *groups, metric="euclidean")
     assert repr(answer) == f"Answer: {answer.sentence}"
     page = Page(answer._repr_html_())
     assert page.texts[0] == answer.sentence
     assert page.texts[0].startswith("<i>cat</i> is closer to ray than to fox: distance 5 to ray, 6 to fox")
-    assert page.cells == ["<i>cat</i>", awkward_tabby, "ray", "electric ray", "fox", "red fox"]
+    assert page.cells == ["<i>cat</i>", AWKWARD_TABBY, "ray", "electric ray", "fox", "red fox"]
     assert not {"b", "i"} & page.tags
 
 
@@ -109,25 +133,27 @@ def test_a_small_space_is_shown_whole() -> None:
 
 def test_of_a_large_matrix_the_corners_are_shown() -> None:
     values = np.arange(900.0)[:, None]
-    matrix = distance_matrix(FeatureSpace(values.astype(np.float32), np.arange(900), "", "", "", ""), "euclidean")
+    matrix = distance_matrix(
+        FeatureSpace(values.astype(np.float32), np.arange(900), "", "", "", "", vocabulary=load_imagenet()), "euclidean"
+    )
     page = Page(matrix._repr_html_())
-    names = [load_categories()[index].name for index in (0, 1, 2, 3, 896, 897, 898, 899)]
+    names = [load_imagenet()[index].name for index in (0, 1, 2, 3, 896, 897, 898, 899)]
     assert page.cells[:10] == ["b", *names[:4], "...", *names[4:]]
     assert page.cells[11:21] == [names[0], "0", "1", "2", "3", "...", "896", "897", "898", "899"]
     assert page.cells[-10:] == [names[-1], "899", "898", "897", "896", "...", "3", "2", "1", "0"]
     assert len(page.cells) == 11 + 9 * 10
 
 
-def test_names_are_no_markup(awkward_tabby: str, tiny_atlas: AtlasFactory) -> None:
-    space = replace(SPACE, network="<i>tiny</i>")
+def test_names_are_no_markup(awkward: Vocabulary, tiny_atlas: AtlasFactory) -> None:
+    space = replace(SPACE, network="<i>tiny</i>", vocabulary=awkward)
     for html in (space._repr_html_(), distance_matrix(space, "euclidean")._repr_html_()):
         page = Page(html)
-        assert awkward_tabby in page.texts
+        assert AWKWARD_TABBY in page.texts
         assert any("<i>tiny</i>" in text for text in page.texts)
         assert not {"b", "i"} & page.tags
     page = Page(load_atlas(tiny_atlas(classes=[281], network="<i>tiny</i>"))._repr_html_())
-    assert [(one["alt"], one["title"]) for one in page.pictures] == [(awkward_tabby, awkward_tabby)]
-    assert awkward_tabby in page.texts
+    assert [(one["alt"], one["title"]) for one in page.pictures] == [(AWKWARD_TABBY, AWKWARD_TABBY)]
+    assert AWKWARD_TABBY in page.texts
     assert not {"b", "i"} & page.tags
 
 
@@ -153,7 +179,7 @@ def test_an_atlas_shows_a_dozen_of_its_pictures(tiny_atlas: AtlasFactory) -> Non
         "folder": str(atlas.folder),
     }
     assert len(page.pictures) == 12
-    names = [load_categories()[index].name for index in TINY_CLASSES]
+    names = [load_imagenet()[index].name for index in TINY_CLASSES]
     shown = [str(one["title"]) for one in page.pictures]
     assert shown[0] == names[0]
     assert shown[-1] == names[-1]

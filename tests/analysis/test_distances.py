@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist, squareform
 
-from analysis.categories import load_categories
-from analysis.distances import (
+from kinscape.analysis.space.distances import (
     METRICS,
     DistanceMatrix,
     distance_between_groups,
@@ -15,8 +14,9 @@ from analysis.distances import (
     distances_between,
     mean_distance,
 )
-from analysis.space import FeatureSpace
-from inputgen.errors import UserError
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
 
 
 def make_space(vectors: object) -> FeatureSpace:
@@ -29,6 +29,7 @@ def make_space(vectors: object) -> FeatureSpace:
         layer="logits",
         source="drawn",
         standardised=True,
+        vocabulary=load_imagenet(),
     )
 
 
@@ -171,8 +172,8 @@ def test_condensed_pairs_and_frame_are_in_scipys_order() -> None:
     condensed = MATRIX.to_condensed()
     np.testing.assert_array_equal(condensed, BROUGHT[np.triu_indices(6, k=1)])
     np.testing.assert_array_equal(squareform(condensed), BROUGHT)
-    names = [load_categories()[index].name for index in range(100, 106)]
-    wnids = [load_categories()[index].wnid for index in range(100, 106)]
+    names = [load_imagenet()[index].name for index in range(100, 106)]
+    wnids = [load_imagenet()[index].id for index in range(100, 106)]
     pairs = MATRIX.to_pairs()
     assert list(pairs.columns) == ["a", "b", "distance", "wnid_a", "wnid_b"]
     assert list(zip(pairs["a"], pairs["b"], strict=True)) == list(combinations(names, 2))
@@ -194,17 +195,19 @@ def test_condensed_pairs_and_frame_are_in_scipys_order() -> None:
 def test_distances_from_elsewhere() -> None:
     frame = MATRIX.to_frame("wnid")
     attrs: Any = frame.attrs
-    back = DistanceMatrix.from_frame(frame, **attrs)
+    back = DistanceMatrix.from_frame(frame, vocabulary=load_imagenet(), **attrs)
     np.testing.assert_array_equal(back.values, BROUGHT)
     np.testing.assert_array_equal(back.index, MATRIX.index)
     assert back.describe() == MATRIX.describe()
-    turned = DistanceMatrix.from_frame(frame.iloc[:, ::-1], metric="people")
+    turned = DistanceMatrix.from_frame(frame.iloc[:, ::-1], metric="people", vocabulary=load_imagenet())
     np.testing.assert_array_equal(turned.values, BROUGHT)
     assert turned.describe() == {
         "network": "", "weights": "", "layer": "", "metric": "people", "standardised": False, "source": "",
         "recipe": "",
     }  # fmt: skip
-    condensed = DistanceMatrix.from_frame(MATRIX.to_condensed().tolist(), range(100, 106), metric="people")
+    condensed = DistanceMatrix.from_frame(
+        MATRIX.to_condensed().tolist(), range(100, 106), metric="people", vocabulary=load_imagenet()
+    )
     np.testing.assert_array_equal(condensed.values, BROUGHT)
     assert condensed.values.dtype == np.float64
 
@@ -212,7 +215,7 @@ def test_distances_from_elsewhere() -> None:
 def test_rounding_of_distances_from_elsewhere_is_removed() -> None:
     noisy = BROUGHT + np.random.default_rng(4).uniform(-1e-7, 1e-7, size=(6, 6)) * BROUGHT.max()
     noisy[0, 1] = noisy[1, 0] = -1e-7 * BROUGHT.max()
-    values = DistanceMatrix.from_frame(noisy, range(6), metric="float32").values
+    values = DistanceMatrix.from_frame(noisy, range(6), metric="float32", vocabulary=load_imagenet()).values
     assert values[0, 1] == 0
     assert (values == values.T).all()
     assert (np.diag(values) == 0).all()
@@ -237,16 +240,20 @@ def test_rounding_of_distances_from_elsewhere_is_removed() -> None:
 )
 def test_what_is_no_distance_matrix_is_refused(values: object, message: str) -> None:
     with pytest.raises(UserError) as caught:
-        DistanceMatrix.from_frame(np.array(values, dtype=np.float64), ["tench", "goldfish"], metric="people")
+        DistanceMatrix.from_frame(
+            np.array(values, dtype=np.float64), ["tench", "goldfish"], metric="people", vocabulary=load_imagenet()
+        )
     assert str(caught.value).startswith(message)
 
 
 def test_columns_of_other_classes_are_refused() -> None:
     frame = MATRIX.to_frame()
     with pytest.raises(UserError, match="the columns are of other classes than the rows; give a square frame"):
-        DistanceMatrix.from_frame(frame.rename(columns={frame.columns[0]: "tabby"}), metric="people")
+        DistanceMatrix.from_frame(
+            frame.rename(columns={frame.columns[0]: "tabby"}), metric="people", vocabulary=load_imagenet()
+        )
 
 
 def test_likeness_is_told_to_be_no_distance() -> None:
     with pytest.raises(UserError, match="the distance from tench to tench, 1, is not zero"):
-        DistanceMatrix.from_frame(np.eye(3) / 2 + 0.5, range(3), metric="people")
+        DistanceMatrix.from_frame(np.eye(3) / 2 + 0.5, range(3), metric="people", vocabulary=load_imagenet())

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 from sklearn.manifold import trustworthiness
 
-from analysis.distortion import measure_distortion
+from kinscape.analysis.space.distortion import measure_distortion
 
 
 def make_distances(seed: int, count: int = 60) -> np.ndarray:

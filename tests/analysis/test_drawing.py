@@ -15,35 +15,24 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from torch import Tensor, nn
 
-from analysis.atlas import Atlas, load_atlas, save_features
-from analysis.build import Drawing
-from analysis.categories import find_group, load_categories
-from analysis.companions import find_companions
-from analysis.drawing import (
-    PACE,
-    Files,
-    Outcome,
-    Trace,
-    assess_pictures,
-    choose_recipe,
-    climb_expression,
-    draw_files,
-    make_key,
-    make_objective,
-    name_expression,
-    plan_files,
-    read_start,
-    render_pixels,
-    save_drawing,
-)
-from analysis.expression import parse_expression
-from inputgen.ascent import draw
-from inputgen.canvas import make_stream
-from inputgen.errors import UserError
-from inputgen.network import Network
-from inputgen.objective import LOGITS, Objective
-from inputgen.prior import Companions
-from inputgen.recipe import OCTAVES, RECIPES, Octave, Recipe
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.atlas.writer import save_features
+from kinscape.analysis.making.climb import PACE, Trace, climb_expression, read_start, render_pixels
+from kinscape.analysis.making.companions import find_companions
+from kinscape.analysis.making.drawing import Files, draw_files, name_expression, plan_files, save_drawing
+from kinscape.analysis.making.objectives import choose_recipe, make_key, make_objective
+from kinscape.analysis.making.outcomes import Outcome, assess_pictures
+from kinscape.analysis.making.plan import Drawing
+from kinscape.analysis.words.expression import parse_expression
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.ascent import draw
+from kinscape.inputgen.canvas import make_stream
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network
+from kinscape.inputgen.objective import LOGITS, Objective
+from kinscape.inputgen.prior import Companions
+from kinscape.inputgen.recipe import Octave, Recipe
+from kinscape.inputgen.recipes import OCTAVES, RECIPES
 from tests.analysis.test_build import MINGLED, NORMED
 from tests.analysis.test_photographs import BAD, write_bad
 from tests.conftest import TINY_CLASSES, AtlasFactory
@@ -102,7 +91,7 @@ def one_hot(**weights: float) -> NDArray[np.float64]:
     """Weights of classes by name, underscores for spaces; a group shares its weight."""
     values = np.zeros(1000)
     for name, weight in weights.items():
-        indices = find_group(name.replace("_", " ")).indices
+        indices = load_imagenet().find_group(name.replace("_", " ")).indices
         values[list(indices)] += weight / len(indices)
     return values
 
@@ -126,7 +115,7 @@ def one_hot(**weights: float) -> NDArray[np.float64]:
 def test_objectives_of_classes(
     network: Network, text: str, parts: list[NDArray[np.float64]], end: NDArray[np.float64] | None
 ) -> None:
-    objective = make_objective(parse_expression(text), network)
+    objective = make_objective(parse_expression(text, load_imagenet()), network)
     assert list(objective.weights) == [LOGITS]
     np.testing.assert_allclose(objective.weights[LOGITS], np.stack(parts)[None], rtol=1e-6)
     if end is None:
@@ -137,13 +126,13 @@ def test_objectives_of_classes(
 
 
 def test_objectives_of_feature_maps(network: Network) -> None:
-    objective = make_objective(parse_expression("blocks.2[3] - 2*blocks.2[0] | blocks.2[5]"), network)
+    objective = make_objective(parse_expression("blocks.2[3] - 2*blocks.2[0] | blocks.2[5]", load_imagenet()), network)
     assert list(objective.weights) == [LAYER]
     assert objective.weights[LAYER].tolist() == [[[-2, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 1]]]
     with pytest.raises(UserError, match=r"^blocks.2 has 6 feature maps, 0 to 5; there is no blocks.2\[6\]$"):
-        make_objective(parse_expression("blocks.2[6]"), network)
+        make_objective(parse_expression("blocks.2[6]", load_imagenet()), network)
     with pytest.raises(UserError, match=r"^unknown layer 'blocks.7': near it are blocks"):
-        make_objective(parse_expression("blocks.7[0]"), network)
+        make_objective(parse_expression("blocks.7[0]", load_imagenet()), network)
 
 
 def test_a_direction_leads_from_the_mean_of_some_classes_to_that_of_others(network: Network, atlas: Atlas) -> None:
@@ -151,10 +140,10 @@ def test_a_direction_leads_from_the_mean_of_some_classes_to_that_of_others(netwo
     spread = vectors.std(0)
     spread[5] = np.inf
     scores = (vectors - vectors.mean(0)) / spread
-    foxes = [TINY_CLASSES.index(index) for index in find_group("fox").indices]
+    foxes = [TINY_CLASSES.index(index) for index in load_imagenet().find_group("fox").indices]
     expected = 2 * scores[foxes].mean(0) - scores[TINY_CLASSES.index(TABBY)]
     expected /= np.linalg.norm(expected)
-    objective = make_objective(parse_expression("blocks.2: 2*fox - tabby"), network, atlas)
+    objective = make_objective(parse_expression("blocks.2: 2*fox - tabby", load_imagenet()), network, atlas)
     np.testing.assert_allclose(objective.weights[LAYER][0, 0], expected / spread, rtol=1e-4, atol=1e-7)
     assert objective.weights[LAYER][0, 0, 5] == 0
     # What the climb rises along is the standardised space's own direction.
@@ -173,12 +162,12 @@ def test_a_direction_leads_from_the_mean_of_some_classes_to_that_of_others(netwo
 )
 def test_directions_that_lead_nowhere(network: Network, atlas: Atlas, text: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
-        make_objective(parse_expression(text), network, atlas)
+        make_objective(parse_expression(text, load_imagenet()), network, atlas)
     assert str(caught.value) == message
 
 
 def test_a_direction_needs_an_atlas_of_the_same_weights(network: Network, atlas: Atlas) -> None:
-    expression = parse_expression("blocks.2: tabby")
+    expression = parse_expression("blocks.2: tabby", load_imagenet())
     with pytest.raises(UserError, match=r"is a direction between class means, and needs an atlas; give one$"):
         make_objective(expression, network)
     with pytest.raises(UserError, match=r"is of tiny \(000000000000\), not of tiny with these weights \(ffff"):
@@ -186,8 +175,38 @@ def test_a_direction_needs_an_atlas_of_the_same_weights(network: Network, atlas:
 
 
 def test_a_network_of_other_classes_is_refused(network: Network) -> None:
-    with pytest.raises(UserError, match=r"^tiny has 10 classes; expressions need a network with the 1000 of ImageNet"):
-        make_objective(parse_expression("tabby"), dataclasses.replace(network, class_count=10))
+    with pytest.raises(UserError, match=r"^tiny has 10 classes, and ImageNet-1k has 1,000; name the network"):
+        make_objective(parse_expression("tabby", load_imagenet()), dataclasses.replace(network, class_count=10))
+
+
+def test_a_network_without_a_classifier_draws_what_is_no_class(
+    network: Network, recipe: Recipe, atlas: Atlas, tmp_path: Path
+) -> None:
+    """Feature maps and directions, the same as with a classifier; the trace has no logits."""
+    bare = dataclasses.replace(network, class_count=0, layers=(LAYER,))
+    for text in ("blocks.2[1]", "blocks.2: fox - tabby"):
+        expression = parse_expression(text, load_imagenet())
+        made = []
+        for one in (bare, network):
+            folder = tmp_path / str(one.class_count)
+            files = plan_files(expression, [3], out=folder / "a.png", film=None, trace=folder / "a.parquet")
+            drawn = draw_files(expression, one, recipe, files, seeds=[3], atlas=atlas)
+            made.append((np.asarray(Image.open(folder / "a.png")), drawn.outcomes[0].rise))
+        np.testing.assert_array_equal(made[0][0], made[1][0])
+        assert made[0][1] == made[1][1]
+        assert pd.read_parquet(tmp_path / "0" / "a.parquet").columns[:3].tolist() == ["step", "seed", "value"]
+        assert draw_files(expression, bare, recipe, files, seeds=[3], atlas=atlas).outcomes[0].top == ()
+    for text in ("tabby", "-tabby", "tabby -> lynx"):
+        with pytest.raises(UserError, match=r"^tiny has no classifier, so it can't be asked for a class; draw a fea"):
+            make_objective(parse_expression(text, load_imagenet()), bare)
+    assert find_companions(bare, MINGLED) is None
+    assert choose_recipe(None, dataclasses.replace(NORMED, class_count=0)).name == choose_recipe(None, network).name
+
+
+def test_the_class_token_of_a_layer_can_be_drawn() -> None:
+    expression = parse_expression("0.5*blocks.11@cls[3] - blocks.11@cls[4]", load_imagenet())
+    assert (expression.layer, expression.text) == ("blocks.11@cls", "0.5*blocks.11@cls[3] - blocks.11@cls[4]")
+    assert parse_expression("blocks.11@cls: lynx - tabby", load_imagenet()).layer == "blocks.11@cls"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +219,7 @@ def test_a_network_of_other_classes_is_refused(network: Network) -> None:
     ],
 )
 def test_a_picture_of_an_atlas_is_drawn_again_from_its_expression(network: Network, drawing: Drawing) -> None:
-    expression = parse_expression(drawing.expression)
+    expression = parse_expression(drawing.expression(load_imagenet()), load_imagenet())
     assert make_stream(3, *make_key(expression)).initial_seed() == drawing.stream().initial_seed()
     ours, theirs = make_objective(expression, network), drawing.objective(1000)
     assert torch.equal(ours.weights[LOGITS], theirs.weights[LOGITS])
@@ -208,13 +227,13 @@ def test_a_picture_of_an_atlas_is_drawn_again_from_its_expression(network: Netwo
 
 def test_no_two_expressions_start_from_the_same_noise() -> None:
     texts = ("tabby", "-tabby", "lynx", "lynx + tabby", "lynx | tabby", "lynx -> tabby", "blocks.2[1]", "blocks.2[2]")
-    keys = [make_key(parse_expression(text)) for text in texts]
+    keys = [make_key(parse_expression(text, load_imagenet())) for text in texts]
     assert len(set(keys)) == len(keys)
-    assert make_key(parse_expression("tabby")) == (TABBY,)
+    assert make_key(parse_expression("tabby", load_imagenet())) == (TABBY,)
 
 
 def test_a_class_is_climbed_as_the_atlas_climbs_it(network: Network, recipe: Recipe) -> None:
-    steps = list(climb_expression(parse_expression("tabby"), network, recipe, seeds=[0, 1]))
+    steps = list(climb_expression(parse_expression("tabby", load_imagenet()), network, recipe, seeds=[0, 1]))
     assert [(step.number, step.count) for step in steps] == [(number, STEPS) for number in range(STEPS + 1)]
     expected = draw(
         network, Objective.of_classes([TABBY] * 2, 1000), recipe, [make_stream(0, TABBY), make_stream(1, TABBY)]
@@ -232,8 +251,10 @@ def test_a_class_is_climbed_as_the_atlas_climbs_it(network: Network, recipe: Rec
 
 
 def test_a_way_shifts_from_one_class_to_the_other(network: Network, recipe: Recipe) -> None:
-    *_, last = climb_expression(parse_expression("tabby -> tiger cat"), network, recipe)
-    start = torch.randn(3, SIDE, SIDE, generator=make_stream(0, *make_key(parse_expression("tabby -> tiger cat"))))
+    *_, last = climb_expression(parse_expression("tabby -> tiger cat", load_imagenet()), network, recipe)
+    start = torch.randn(
+        3, SIDE, SIDE, generator=make_stream(0, *make_key(parse_expression("tabby -> tiger cat", load_imagenet())))
+    )
     gained = (last.pictures()[0] - (start * 0.02 + 0.3)).mean((1, 2)) * SIDE**2 / RATE
     # Two steps up tabby; then three of PACE times the length, tiger cat's weight being n / 3 and tabby's 1 - 2 n / 3.
     assert STEPS == 5
@@ -242,7 +263,9 @@ def test_a_way_shifts_from_one_class_to_the_other(network: Network, recipe: Reci
 
 def test_a_way_from_a_photograph_takes_all_steps(network: Network, recipe: Recipe) -> None:
     start = torch.full((1, 3, SIDE, SIDE), 0.5)
-    steps = list(climb_expression(parse_expression("tabby -> tiger cat"), network, recipe, start=start))
+    steps = list(
+        climb_expression(parse_expression("tabby -> tiger cat", load_imagenet()), network, recipe, start=start)
+    )
     assert [(step.number, step.count) for step in steps] == [(number, STEPS) for number in range(STEPS + 1)]
     gained = (steps[-1].pictures()[0].mean((1, 2)) - 0.5) * SIDE**2 / RATE / PACE
     assert gained.tolist() == pytest.approx([STEPS - 2 * 3.0, 3.0, 0.0], abs=1e-3)  # 3 is the sum of n / 5
@@ -251,7 +274,9 @@ def test_a_way_from_a_photograph_takes_all_steps(network: Network, recipe: Recip
 def test_a_photograph_is_where_the_climb_starts(network: Network, recipe: Recipe) -> None:
     start = torch.zeros(1, 3, SIDE, SIDE)
     start[:, 2] = 0.5
-    steps = list(climb_expression(parse_expression("tabby"), network, recipe, seeds=[0, 1], start=start))
+    steps = list(
+        climb_expression(parse_expression("tabby", load_imagenet()), network, recipe, seeds=[0, 1], start=start)
+    )
     assert render_pixels(steps[0])[1, 0, 0].tolist() == [0, 0, 128]
     assert torch.allclose(steps[-1].pictures()[1].mean((1, 2)), torch.tensor([STEPS * RATE / SIDE**2, 0, 0.5]))
 
@@ -259,20 +284,20 @@ def test_a_photograph_is_where_the_climb_starts(network: Network, recipe: Recipe
 def test_values_of_a_direction_count_from_the_mean_of_the_classes(
     network: Network, recipe: Recipe, atlas: Atlas
 ) -> None:
-    expression = parse_expression("blocks.2: fox -> tabby")
+    expression = parse_expression("blocks.2: fox -> tabby", load_imagenet())
     space = atlas.space(LAYER)
     raw = atlas.space(LAYER, standardised=False).vectors
     step = next(climb_expression(expression, network, recipe, atlas=atlas))
     features = (MAPS @ step.pictures()[0].mean((1, 2))).numpy()
     scores = ((features - raw.mean(0)) / raw.std(0))[:5]
-    direction = space.vectors[space.rows(find_group("fox").indices)].mean(0)[:5]
+    direction = space.vectors[space.rows(load_imagenet().find_group("fox").indices)].mean(0)[:5]
     assert float(step.values[0]) == pytest.approx(float(scores @ direction / np.linalg.norm(direction)), abs=1e-4)
 
 
 def test_closing_the_climb_ends_it(network: Network, recipe: Recipe) -> None:
     calls: list[None] = []
     handle = network.module.register_forward_hook(lambda *_: calls.append(None))
-    steps = climb_expression(parse_expression("tabby"), network, recipe)
+    steps = climb_expression(parse_expression("tabby", load_imagenet()), network, recipe)
     next(steps), next(steps)
     made = len(calls)
     steps.close()
@@ -284,12 +309,14 @@ def test_closing_the_climb_ends_it(network: Network, recipe: Recipe) -> None:
 
 def test_what_does_not_fit_is_told_before_the_climb(network: Network, recipe: Recipe) -> None:
     with pytest.raises(UserError, match="takes pictures of at least 20 px; this recipe shows it 8 px"):
-        climb_expression(parse_expression("tabby"), dataclasses.replace(network, minimum_size=20), recipe)
+        climb_expression(
+            parse_expression("tabby", load_imagenet()), dataclasses.replace(network, minimum_size=20), recipe
+        )
     module = Colours()
     module.bias[3] = torch.nan
     damaged = dataclasses.replace(network, module=module)
     with pytest.raises(UserError, match="gives logits that are not finite; its weights are damaged"):
-        next(climb_expression(parse_expression("tabby"), damaged, recipe))
+        next(climb_expression(parse_expression("tabby", load_imagenet()), damaged, recipe))
 
 
 def paint(*colours: tuple[int, int, int]) -> NDArray[np.uint8]:
@@ -298,7 +325,9 @@ def paint(*colours: tuple[int, int, int]) -> NDArray[np.uint8]:
 
 
 def assess(text: str, network: Network, before: tuple[int, int, int], after: tuple[int, int, int]) -> Outcome:
-    (outcome,) = assess_pictures(parse_expression(text), network, paint(before), paint(after), feed="unit")
+    (outcome,) = assess_pictures(
+        parse_expression(text, load_imagenet()), network, paint(before), paint(after), feed="unit"
+    )
     return outcome
 
 
@@ -382,7 +411,12 @@ def test_a_feature_map_rises(network: Network, atlas: Atlas) -> None:
     assert outcome.tell() == ["reached: value 0.2 -> 0.4 (asked: a rise)"]
     assert not assess("blocks.2[3]", network, (0, 0, 0), (51, 51, 0)).reached
     (outcome,) = assess_pictures(
-        parse_expression("-blocks.2[4]"), network, paint((0, 51, 0)), paint((0, 51, 51)), feed="unit", atlas=atlas
+        parse_expression("-blocks.2[4]", load_imagenet()),
+        network,
+        paint((0, 51, 0)),
+        paint((0, 51, 51)),
+        feed="unit",
+        atlas=atlas,
     )
     vectors = atlas.space(LAYER, standardised=False).vectors
     assert outcome.rise is not None
@@ -391,7 +425,12 @@ def test_a_feature_map_rises(network: Network, atlas: Atlas) -> None:
     assert outcome.rise.highest == pytest.approx(-vectors[:, 4].min())
     other = dataclasses.replace(network, weights_hash="f" * 64)
     (outcome,) = assess_pictures(
-        parse_expression("blocks.2[4]"), other, paint((0, 51, 0)), paint((0, 51, 51)), feed="unit", atlas=atlas
+        parse_expression("blocks.2[4]", load_imagenet()),
+        other,
+        paint((0, 51, 0)),
+        paint((0, 51, 51)),
+        feed="unit",
+        atlas=atlas,
     )
     assert outcome.rise is not None
     assert outcome.rise.highest_class is None
@@ -403,11 +442,15 @@ def test_a_direction_rises(network: Network, atlas: Atlas) -> None:
     direction /= np.linalg.norm(direction)
     of_classes = space.vectors @ direction
     (outcome,) = assess_pictures(
-        parse_expression("blocks.2: tabby - red fox"), network, paint((0, 0, 0)), paint((9, 9, 9)), atlas=atlas
+        parse_expression("blocks.2: tabby - red fox", load_imagenet()),
+        network,
+        paint((0, 0, 0)),
+        paint((9, 9, 9)),
+        atlas=atlas,
     )
     assert outcome.rise is not None
     assert outcome.rise.highest == pytest.approx(of_classes.max(), rel=1e-4)
-    assert outcome.rise.highest_class == load_categories()[space.index[of_classes.argmax()]].name
+    assert outcome.rise.highest_class == load_imagenet()[space.index[of_classes.argmax()]].name
 
 
 class Painter:
@@ -426,7 +469,11 @@ class Painter:
 def test_judges_see_the_pictures(network: Network) -> None:
     judge = Painter()
     outcomes = assess_pictures(
-        parse_expression("tabby"), network, paint((1, 0, 0), (1, 0, 0)), paint((1, 2, 3), (4, 5, 6)), judges=[judge]
+        parse_expression("tabby", load_imagenet()),
+        network,
+        paint((1, 0, 0), (1, 0, 0)),
+        paint((1, 2, 3), (4, 5, 6)),
+        judges=[judge],
     )
     assert [outcome.judges["painter"][0].name for outcome in outcomes] == ["goldfish", "hammerhead"]
     assert outcomes[0].tell()[-1].startswith("painter sees goldfish 100.0%, ")
@@ -435,11 +482,11 @@ def test_judges_see_the_pictures(network: Network) -> None:
 
 def test_the_trace_holds_every_step(network: Network, recipe: Recipe) -> None:
     trace = Trace([0, 1])
-    steps = list(climb_expression(parse_expression("tabby"), network, recipe, seeds=[0, 1]))
+    steps = list(climb_expression(parse_expression("tabby", load_imagenet()), network, recipe, seeds=[0, 1]))
     for step in steps:
         trace.add(step)
     assert trace.logits.shape == (STEPS + 1, 2, 1000)
-    table = trace.as_table([TABBY, RED_FOX])
+    table = trace.as_table(load_imagenet(), [TABBY, RED_FOX])
     assert list(table) == ["step", "seed", "value", "tabby", "red fox"]
     assert table["step"].tolist() == [number for number in range(STEPS + 1) for _ in range(2)]
     assert table["seed"].tolist() == [0, 1] * (STEPS + 1)
@@ -449,7 +496,7 @@ def test_the_trace_holds_every_step(network: Network, recipe: Recipe) -> None:
 
 
 def test_files_are_drawn(network: Network, recipe: Recipe, tmp_path: Path) -> None:
-    expression = parse_expression("tabby + tiger cat")
+    expression = parse_expression("tabby + tiger cat", load_imagenet())
     files = plan_files(
         expression, [0, 1], out=tmp_path / "a.png", film=tmp_path / "a.gif", trace=tmp_path / "a.parquet"
     )
@@ -490,12 +537,13 @@ def test_a_climb_that_is_stopped_leaves_whole_files(
     judge = Painter()
     reached: list[int] = []
     drawn = draw_files(
-        parse_expression("tabby"), network, recipe, files, judges=[judge], stopped=lambda: reached[-1] == after,
+        parse_expression("tabby", load_imagenet()), network, recipe, files,
+        judges=[judge], stopped=lambda: reached[-1] == after,
         on_progress=lambda _, done, __: reached.append(done),
     )  # fmt: skip
     assert (drawn.step, drawn.count, reached) == (after, STEPS, list(range(after + 1)))
     assert judge.asked == []
-    steps = climb_expression(parse_expression("tabby"), network, recipe)
+    steps = climb_expression(parse_expression("tabby", load_imagenet()), network, recipe)
     expected = [render_pixels(next(steps)) for _ in range(after + 1)][-1]
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), expected[0])
     with Image.open(tmp_path / "a.webp") as film:
@@ -507,7 +555,7 @@ def test_a_climb_that_fails_leaves_nothing(network: Network, recipe: Recipe, tmp
     files = Files((tmp_path / "a.png",), (tmp_path / "a.mp4",), tmp_path / "a.parquet")
     with pytest.raises(UserError, match="the climb left the finite numbers"):
         draw_files(
-            parse_expression("tabby"), network,
+            parse_expression("tabby", load_imagenet()), network,
             dataclasses.replace(recipe, octaves=(Octave(size=SIDE, steps=3, step_size=(3e38, 3e38)),) * 2), files,
         )  # fmt: skip
     assert list(tmp_path.iterdir()) == []
@@ -546,7 +594,7 @@ def test_pictures_say_how_they_were_made(tmp_path: Path, suffix: str) -> None:
     ],
 )
 def test_files_are_named_after_expressions(text: str, name: str, tmp_path: Path, monkeypatch: Any) -> None:
-    expression = parse_expression(text)
+    expression = parse_expression(text, load_imagenet())
     assert name_expression(expression) == name
     monkeypatch.chdir(tmp_path)
     assert plan_files(expression, [0], out=None, film=None, trace=None).pictures == (Path(f"{name}.png"),)
@@ -554,7 +602,9 @@ def test_files_are_named_after_expressions(text: str, name: str, tmp_path: Path,
 
 
 def test_long_expressions_have_short_names() -> None:
-    name = name_expression(parse_expression(" + ".join(f"{number}*tabby" for number in range(1, 1000))))
+    name = name_expression(
+        parse_expression(" + ".join(f"{number}*tabby" for number in range(1, 1000)), load_imagenet())
+    )
     assert len(name) <= 80
     assert name.startswith("1-tabby-plus-2-tabby-plus-3")
 
@@ -575,7 +625,9 @@ def test_files_that_cannot_be_are_told(
     monkeypatch.chdir(tmp_path)
     paths = {name: Path(path) for name, path in given.items()}
     with pytest.raises(UserError) as caught:
-        plan_files(parse_expression("tabby"), [0], **{"out": None, "film": None, "trace": None, **paths})
+        plan_files(
+            parse_expression("tabby", load_imagenet()), [0], **{"out": None, "film": None, "trace": None, **paths}
+        )
     assert str(caught.value) == message
 
 
@@ -590,9 +642,11 @@ def test_places_that_cannot_be_written_are_told(tmp_path: Path, name: str) -> No
         (tmp_path / "file" / "deep" / f"a{suffix}", NotADirectoryError),
     ):
         with pytest.raises(error) as caught:
-            plan_files(parse_expression("tabby"), [0], **{**nothing, name: path})
+            plan_files(parse_expression("tabby", load_imagenet()), [0], **{**nothing, name: path})
         assert caught.value.filename == str(path)
-    planned = plan_files(parse_expression("tabby"), [0], **{**nothing, name: tmp_path / "new" / "deep" / f"a{suffix}"})
+    planned = plan_files(
+        parse_expression("tabby", load_imagenet()), [0], **{**nothing, name: tmp_path / "new" / "deep" / f"a{suffix}"}
+    )
     assert planned.pictures
     assert not (tmp_path / "new").exists()
 
@@ -623,13 +677,13 @@ def test_a_photograph_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 def test_the_recipe_is_the_best_that_the_network_allows(network: Network) -> None:
     folded: Any = dataclasses.replace(network, folds=(object(),), input_size=112)  # type: ignore[arg-type]
-    assert choose_recipe(None, network).name == "fourier"
+    assert choose_recipe(None, network).name == "smooth"
     assert choose_recipe(None, folded) == RECIPES["natural"].fit(112)
     assert choose_recipe("octaves", folded) == RECIPES["octaves"].fit(112)
 
 
 def test_what_no_jpeg_can_note_is_told_before_the_climb(tmp_path: Path) -> None:
-    long = parse_expression(" + ".join(["great white shark"] * 4000))
+    long = parse_expression(" + ".join(["great white shark"] * 4000), load_imagenet())
     with pytest.raises(UserError, match=r"^the expression is too long to be noted in a \.jpg; write a \.png or \.webp"):
         plan_files(long, [0], out=tmp_path / "long.jpg", film=None, trace=None)
     assert plan_files(long, [0], out=tmp_path / "long.png", film=None, trace=None).pictures == (tmp_path / "long.png",)
@@ -641,7 +695,7 @@ def test_what_an_atlas_has_beside_the_networks_layers_cannot_be_climbed(text: st
     with pytest.raises(
         UserError, match=rf"^{layer} cannot be climbed: the network does not compute it; name another layer$"
     ):
-        make_objective(parse_expression(text), network)
+        make_objective(parse_expression(text, load_imagenet()), network)
 
 
 @pytest.fixture(scope="module")
@@ -652,7 +706,9 @@ def companions() -> Companions:
 
 
 def draw_seeds(seeds: list[int], companions: Companions | None) -> dict[int, Tensor]:
-    *_, last = climb_expression(parse_expression("tabby"), NORMED, MINGLED, seeds=seeds, companions=companions)
+    *_, last = climb_expression(
+        parse_expression("tabby", load_imagenet()), NORMED, MINGLED, seeds=seeds, companions=companions
+    )
     return dict(zip(seeds, last.pictures(), strict=True))
 
 
@@ -667,7 +723,7 @@ def test_among_companions_a_picture_is_the_same_whatever_is_drawn_beside_it(comp
 
 
 def test_files_are_drawn_among_companions(tmp_path: Path, companions: Companions) -> None:
-    expression, pictures = parse_expression("tabby"), []
+    expression, pictures = parse_expression("tabby", load_imagenet()), []
     for seeds in ([0, 1], [0, 7]):
         files = plan_files(expression, seeds, out=tmp_path / f"{seeds[1]}.png", film=None, trace=None)
         draw_files(expression, NORMED, MINGLED, files, seeds=seeds)

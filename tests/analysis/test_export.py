@@ -14,11 +14,11 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
-from analysis import export
-from analysis.atlas import PICTURES, PROJECTIONS, Atlas, Manifest, load_atlas, save_features, save_table
-from analysis.categories import Category, load_categories
-from analysis.distances import distance_matrix
-from analysis.export import (
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.atlas.classes import save_classes
+from kinscape.analysis.atlas.manifest import PICTURES, PROJECTIONS, Manifest
+from kinscape.analysis.atlas.writer import save_features, save_table
+from kinscape.analysis.export import (
     write_condensed,
     write_distances,
     write_features,
@@ -26,19 +26,34 @@ from analysis.export import (
     write_pictures,
     write_projection,
 )
-from analysis.space import FeatureSpace
-from inputgen.errors import UserError
+from kinscape.analysis.space.distances import distance_matrix
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.analysis.words.vocabulary import Category, Vocabulary
+from kinscape.inputgen.errors import UserError
+
+AWKWARD = ["ray, electric", 'the "tabby"', "crane (wading bird)", "crane; machine", "été"]
+INDEX = [5, 281, 134, 517, 999]
+
+
+def name_awkwardly() -> Vocabulary:
+    categories: list[Category] = list(load_imagenet())
+    for index, name in zip(INDEX, AWKWARD, strict=True):
+        categories[index] = replace(categories[index], name=name)
+    return replace(load_imagenet(), classes=tuple(categories))
+
 
 RNG = np.random.default_rng(0)
 SPACE = FeatureSpace(
     (RNG.normal(size=(5, 3)) * 10.0 ** RNG.uniform(-30, 30, size=(5, 3))).astype(np.float32),
-    np.array([5, 281, 134, 517, 999]),
+    np.array(INDEX),
     network="tiny",
     weights="ab12",
     layer="blocks.1",
     source="drawn",
     standardised=True,
     recipe="natural",
+    vocabulary=name_awkwardly(),
 )
 MATRIX = distance_matrix(SPACE, "cosine")
 MEASURED = {
@@ -51,20 +66,11 @@ MEASURED = {
     "recipe": "natural",
 }
 MADE = {"network": "tiny", "weights": "ab12", "source": "drawn", "recipe": "natural"}
-AWKWARD = ["ray, electric", 'the "tabby"', "crane (wading bird)", "crane; machine", "été"]
 FORMATS = [".csv", ".parquet", ".npz"]
 
 
-@pytest.fixture(autouse=True)
-def awkward_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    categories: list[Category] = list(load_categories())
-    for index, name in zip(SPACE.index.tolist(), AWKWARD, strict=True):
-        categories[index] = replace(categories[index], name=name)
-    monkeypatch.setattr(export, "load_categories", lambda: tuple(categories))
-
-
 def wnids(*indices: int) -> list[str]:
-    return [load_categories()[index].wnid for index in indices]
+    return [load_imagenet()[index].id for index in indices]
 
 
 def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
@@ -264,6 +270,7 @@ def atlas(tmp_path: Path) -> Atlas:
         }
     )
     save_table(tmp_path / "atlas", PICTURES, pictures)
+    save_classes(tmp_path / "atlas", name_awkwardly())
     return Atlas(tmp_path / "atlas", manifest)
 
 

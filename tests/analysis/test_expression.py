@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from analysis.categories import find_group, load_categories
-from analysis.expression import LOGITS, Expression, Sum, Term, class_weights, parse_expression
-from inputgen.errors import UserError
+from kinscape.analysis.words.expression import LOGITS, Expression, Sum, Term, class_weights, parse_expression
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
 
-NAMES = [category.name for category in load_categories()]
+NAMES = [category.name for category in load_imagenet()]
 EXAMPLES = "a class ('tabby'), a group ('cat') or a WordNet id ('n02123045') is wanted"
 LAYER_ONCE = "a layer is named once, before everything else, as in 'blocks.5: lynx - tabby'"
 BETWEEN = "stands between two terms, with a space on both sides"
@@ -24,7 +24,7 @@ TURTLES = (33, 34, 35, 36, 37)
 
 
 def named(*terms: tuple[float, str]) -> Sum:
-    return tuple(Term(weight, find_group(name), None) for weight, name in terms)
+    return tuple(Term(weight, load_imagenet().find_group(name), None) for weight, name in terms)
 
 
 def mapped(*terms: tuple[float, int]) -> Sum:
@@ -33,7 +33,7 @@ def mapped(*terms: tuple[float, int]) -> Sum:
 
 def read_error(text: str) -> str:
     with pytest.raises(UserError) as caught:
-        parse_expression(text)
+        parse_expression(text, load_imagenet())
     message = str(caught.value)
     assert message.isprintable()
     return message
@@ -92,8 +92,8 @@ def read_error(text: str) -> str:
 def test_an_expression_is_read(
     text: str, layer: str, parts: list[Sum], end: Sum | None, classes: tuple[int, ...], targets: tuple[int, ...]
 ) -> None:
-    expression = parse_expression(text)
-    assert expression == Expression(text, layer, tuple(parts), end)
+    expression = parse_expression(text, load_imagenet())
+    assert expression == Expression(text, layer, tuple(parts), end, vocabulary=load_imagenet())
     assert (expression.classes, expression.targets) == (classes, targets)
 
 
@@ -101,16 +101,18 @@ def test_every_class_name_is_read_wherever_a_name_may_stand() -> None:
     for index, name in enumerate(NAMES):
         other = NAMES[index - 1]
         own, its = named((1, name)), named((1, other))
-        assert parse_expression(name).parts == (own,)
-        assert parse_expression(f"-{name}").parts == (named((-1, name)),)
-        assert parse_expression(f"{other} + {name}").parts == (its + own,)
-        assert parse_expression(f"{name} - {other}").parts == (named((1, name), (-1, other)),)
-        assert parse_expression(f"{name} | {other}").parts == (own, its)
-        assert parse_expression(f"{other} | -{name}").parts == (its, named((-1, name)))
-        assert parse_expression(f"0.5*{name}").parts == (named((0.5, name)),)
-        assert parse_expression(f"{name} -> {other}").end == its
-        assert parse_expression(f"blocks.5: {name}") == Expression(f"blocks.5: {name}", "blocks.5", (own,), None)
-        assert parse_expression(name).targets == (index,)
+        assert parse_expression(name, load_imagenet()).parts == (own,)
+        assert parse_expression(f"-{name}", load_imagenet()).parts == (named((-1, name)),)
+        assert parse_expression(f"{other} + {name}", load_imagenet()).parts == (its + own,)
+        assert parse_expression(f"{name} - {other}", load_imagenet()).parts == (named((1, name), (-1, other)),)
+        assert parse_expression(f"{name} | {other}", load_imagenet()).parts == (own, its)
+        assert parse_expression(f"{other} | -{name}", load_imagenet()).parts == (its, named((-1, name)))
+        assert parse_expression(f"0.5*{name}", load_imagenet()).parts == (named((0.5, name)),)
+        assert parse_expression(f"{name} -> {other}", load_imagenet()).end == its
+        assert parse_expression(f"blocks.5: {name}", load_imagenet()) == Expression(
+            f"blocks.5: {name}", "blocks.5", (own,), None, vocabulary=load_imagenet()
+        )
+        assert parse_expression(name, load_imagenet()).targets == (index,)
 
 
 @pytest.mark.parametrize(
@@ -129,9 +131,9 @@ def test_every_class_name_is_read_wherever_a_name_may_stand() -> None:
     ],
 )
 def test_text_is_tidied_and_means_the_same(text: str, tidy: str) -> None:
-    expression = parse_expression(text)
+    expression = parse_expression(text, load_imagenet())
     assert expression.text == tidy
-    assert parse_expression(tidy) == expression
+    assert parse_expression(tidy, load_imagenet()) == expression
 
 
 @pytest.mark.parametrize(
@@ -139,43 +141,47 @@ def test_text_is_tidied_and_means_the_same(text: str, tidy: str) -> None:
     [("0.7", 0.7), ("2", 2.0), (".5", 0.5), ("3.", 3.0), ("1e-3", 0.001), ("1E+3", 1000.0), ("1e-6", 1e-6)],
 )
 def test_numbers_weigh(number: str, weight: float) -> None:
-    assert parse_expression(f"{number}*tabby").parts == (named((weight, "tabby")),)
-    assert parse_expression(f"lynx - {number} * tabby").parts == (named((1, "lynx"), (-weight, "tabby")),)
+    assert parse_expression(f"{number}*tabby", load_imagenet()).parts == (named((weight, "tabby")),)
+    assert parse_expression(f"lynx - {number} * tabby", load_imagenet()).parts == (
+        named((1, "lynx"), (-weight, "tabby")),
+    )
 
 
 def test_a_group_shares_its_weight_and_repeated_classes_add_up() -> None:
-    (terms,) = parse_expression("2*cat - tabby + 0.5*tabby + 3*junco").parts
+    (terms,) = parse_expression("2*cat - tabby + 0.5*tabby + 3*junco", load_imagenet()).parts
     expected = np.zeros(1000)
     expected[281:288] = 2 / 7
     expected[281] -= 0.5
     expected[13] = 3
-    weights = class_weights(terms)
+    weights = class_weights(terms, 1000)
     assert weights.dtype == np.float64
     np.testing.assert_allclose(weights, expected, rtol=1e-15)
-    assert parse_expression("2*cat - tabby + 0.5*tabby + 3*junco").targets == (13, *range(282, 288))
+    assert parse_expression("2*cat - tabby + 0.5*tabby + 3*junco", load_imagenet()).targets == (13, *range(282, 288))
 
 
 def test_what_cancels_within_rounding_weighs_exactly_nothing() -> None:
-    expression = parse_expression("0.1*tabby + 0.2*tabby + lynx - 0.3*tabby")
+    expression = parse_expression("0.1*tabby + 0.2*tabby + lynx - 0.3*tabby", load_imagenet())
     assert 0.1 + 0.2 - 0.3 != 0
-    assert np.flatnonzero(class_weights(expression.parts[0])).tolist() == [287]
+    assert np.flatnonzero(class_weights(expression.parts[0], 1000)).tolist() == [287]
     assert (expression.classes, expression.targets) == ((281, 287), (287,))
 
 
 def test_a_light_term_beside_a_heavy_one_does_not_cancel() -> None:
-    (terms,) = parse_expression("1e6*tabby + 1e-6*lynx").parts
-    assert class_weights(terms)[[281, 287]].tolist() == [1e6, 1e-6]
+    (terms,) = parse_expression("1e6*tabby + 1e-6*lynx", load_imagenet()).parts
+    assert class_weights(terms, 1000)[[281, 287]].tolist() == [1e6, 1e-6]
 
 
 def test_feature_maps_have_no_class_weights() -> None:
     with pytest.raises(ValueError, match="feature maps have no class weights"):
-        class_weights(mapped((1, 3)))
+        class_weights(mapped((1, 3)), 1000)
 
 
 def test_a_thousand_terms_are_one_sum() -> None:
-    (terms,) = parse_expression(" + ".join(f"{number}*{name}" for number, name in enumerate(NAMES, 1))).parts
-    assert class_weights(terms).tolist() == list(range(1, 1001))
-    assert len(parse_expression(" | ".join(NAMES)).parts) == 1000
+    (terms,) = parse_expression(
+        " + ".join(f"{number}*{name}" for number, name in enumerate(NAMES, 1)), load_imagenet()
+    ).parts
+    assert class_weights(terms, 1000).tolist() == list(range(1, 1001))
+    assert len(parse_expression(" | ".join(NAMES), load_imagenet()).parts) == 1000
 
 
 @pytest.mark.parametrize(
@@ -287,8 +293,8 @@ def test_an_empty_expression_is_told_what_to_write(text: str) -> None:
 
 
 def test_the_only_weights_that_cancel_are_all_of_them() -> None:
-    assert parse_expression("cat - tabby").targets == tuple(range(282, 288))
-    assert parse_expression("tabby -> -tabby").targets == ()
+    assert parse_expression("cat - tabby", load_imagenet()).targets == tuple(range(282, 288))
+    assert parse_expression("tabby -> -tabby", load_imagenet()).targets == ()
 
 
 def test_a_long_expression_is_shown_around_the_place() -> None:
@@ -313,7 +319,7 @@ def test_control_characters_are_escaped(text: str, message: str) -> None:
 
 def test_an_overlong_expression_is_refused_unread() -> None:
     text = "tabby + " * 12_499 + "lynx    "
-    assert class_weights(parse_expression(text).parts[0])[[281, 287]].tolist() == [12_499, 1]
+    assert class_weights(parse_expression(text, load_imagenet()).parts[0], 1000)[[281, 287]].tolist() == [12_499, 1]
     assert read_error(text + " ") == "an expression has at most 100,000 characters, and this one has 100,001"
     assert read_error("(" * 5_000_000).endswith("and this one has 5,000,000")
 
@@ -329,17 +335,19 @@ def test_any_order_of_the_languages_pieces_is_read_or_refused_in_one_line() -> N
     read, messages = [], []
     for text in texts:
         try:
-            read.append(parse_expression(text))
+            read.append(parse_expression(text, load_imagenet()))
         except UserError as error:
             messages.append(str(error))
     assert len(read) > 100
-    assert [parse_expression(expression.text) for expression in read] == read
+    assert [parse_expression(expression.text, load_imagenet()) for expression in read] == read
     assert all(message.isprintable() for message in messages)
 
 
 def test_reading_needs_no_torch() -> None:
     code = (
-        "import sys; from analysis.expression import parse_expression; print(parse_expression('-fox').classes);"
+        "import sys; from kinscape.analysis.words.expression import parse_expression;"
+        "from kinscape.analysis.words.imagenet import load_imagenet;"
+        "print(parse_expression('-fox', load_imagenet()).classes);"
         "print([name for name in ('torch', 'timm', 'pandas', 'umap') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

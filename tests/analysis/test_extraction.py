@@ -16,13 +16,19 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from analysis import build, extraction, vectors
-from analysis.activations import measure_tensors
-from analysis.atlas import FEATURES, MANIFEST, PICTURES, PROJECTIONS, SKIPPED, Atlas, load_atlas
-from analysis.extraction import extract_atlas
-from analysis.files import UNFINISHED
-from inputgen.errors import UserError
-from inputgen.network import Network
+from kinscape.analysis.atlas import vectors
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.atlas.classes import CLASSES as CLASSES_FILE
+from kinscape.analysis.atlas.manifest import FEATURES, MANIFEST, PICTURES, PROJECTIONS, SKIPPED
+from kinscape.analysis.files import UNFINISHED
+from kinscape.analysis.making import build, extraction
+from kinscape.analysis.making.extraction import extract_atlas
+from kinscape.analysis.making.objectives import check_classes
+from kinscape.analysis.measuring.activations import measure_tensors
+from kinscape.analysis.measuring.placement import place_photographs, read_reference_map
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network
 from tests.analysis.test_build import NETWORK, SIDE, Small, ignore, make_network, read_all
 from tests.conftest import AtlasFactory
 
@@ -42,7 +48,8 @@ def quick() -> Iterator[None]:
 
 
 def extract(photographs: Path, folder: Path, network: Network = NETWORK, **options: Any) -> Atlas:
-    return extract_atlas(photographs, folder, network, **{"precision": "float32", "on_progress": ignore, **options})
+    options = {"precision": "float32", "on_progress": ignore, **options}
+    return extract_atlas(photographs, folder, network, load_imagenet(), **options)
 
 
 def paint_photographs(folder: Path, **colours: Sequence[tuple[int, int, int]]) -> Path:
@@ -90,7 +97,7 @@ def test_photographs_make_the_same_space(tmp_path: Path, caplog: pytest.LogCaptu
     assert told[0].startswith("skipped n02123045/empty.webp: cannot identify image file")
     assert len(atlas.pictures) == 0
     assert atlas.projection("stem", method="pca").shape == (3, 2)
-    assert set(read_all(tmp_path / "atlas")) == {MANIFEST, FEATURES, PICTURES, PROJECTIONS, SKIPPED}
+    assert set(read_all(tmp_path / "atlas")) == {MANIFEST, CLASSES_FILE, FEATURES, PICTURES, PROJECTIONS, SKIPPED}
     assert (tmp_path / "atlas" / SKIPPED).read_text().splitlines() == [
         "path,reason",
         *(f"{name},{reason}" for name, reason in manifest.skipped.items()),
@@ -249,9 +256,12 @@ def test_vectors_that_are_no_longer_asked_for_go(painted: Path, tmp_path: Path) 
 def kill(photographs: Path, folder: Path, *, at: int) -> None:
     """Extract in a process that is killed while its `at`-th file is being written."""
     code = f"""
+from kinscape.analysis.words.imagenet import load_imagenet
 import os, signal
 from pathlib import Path
-from analysis import build, extraction, vectors
+from kinscape.analysis.making import build
+from kinscape.analysis.making import extraction
+from kinscape.analysis.atlas import vectors
 from tests.analysis.test_build import NETWORK, ignore
 build.METHODS, vectors.SHARD, extraction.PAUSE = ("pca",), {SHARD}, -1.0
 sync, calls = os.fsync, 0
@@ -265,7 +275,7 @@ def fsync(stream):
 
 os.fsync = fsync
 extraction.extract_atlas(
-    Path({str(photographs)!r}), Path({str(folder)!r}), NETWORK,
+    Path({str(photographs)!r}), Path({str(folder)!r}), NETWORK, load_imagenet(),
     vectors=["stem", "logits"], precision="float32", on_progress=ignore,
 )
 """
@@ -273,14 +283,14 @@ extraction.extract_atlas(
     assert ended.returncode == -signal.SIGKILL, ended.stderr
 
 
-@pytest.mark.parametrize("at", [2, 9, 13, 22, 24])
+@pytest.mark.parametrize("at", [2, 9, 13, 22, 25])
 def test_a_run_that_was_killed_goes_on(painted: Path, unbroken: Path, tmp_path: Path, at: int) -> None:
     kill(painted, tmp_path, at=at)
     told: list[tuple[str, int, int]] = []
     extract(painted, tmp_path, vectors=["stem", "logits"], on_progress=lambda *one: told.append(one))
     # Of every 64 pictures two files of vectors, what was skipped, once the manifest, and the checkpoint. At the end
     # the files are given their names; when only the manifest was missing, it begins anew.
-    assert told[0] == ("measuring", {2: 0, 9: 64, 13: 128, 22: 220, 24: 0}[at], 220)
+    assert told[0] == ("measuring", {2: 0, 9: 64, 13: 128, 22: 220, 25: 0}[at], 220)
     assert read_all(tmp_path) == read_all(unbroken)
 
 
@@ -369,3 +379,22 @@ def test_a_flat_folder_with_labels_makes_the_same_space(painted: Path, unbroken:
     for layer in atlas.manifest.layers:
         expected = load_atlas(unbroken).space(layer, standardised=False).vectors
         np.testing.assert_allclose(atlas.space(layer, standardised=False).vectors, expected, rtol=2e-3, atol=1e-4)
+
+
+def test_a_network_without_a_classifier_makes_a_space_of_its_features(tmp_path: Path) -> None:
+    """The same numbers as with its classifier, but of the logits, and photographs have a place in it."""
+    photographs = paint_photographs(tmp_path / "photographs", tabby=[(9, 9, 9)], lion=[(90, 80, 0)])
+    bare = replace(NETWORK, class_count=0)
+    atlas, whole = (extract(photographs, tmp_path / str(one.class_count), one) for one in (bare, NETWORK))
+    assert list(atlas.manifest.layers) == ["pixels", "stem"]
+    assert (atlas.manifest.quality["recognised"], atlas.manifest.recognised) == (None, "no classifier, so none")
+    for layer in atlas.manifest.layers:
+        vectors = atlas.space(layer, standardised=False).vectors
+        np.testing.assert_array_equal(vectors, whole.space(layer, standardised=False).vectors)
+    ground = read_reference_map(load_atlas(tmp_path / "0"), "stem")
+    (placement,) = place_photographs(ground, bare, [photographs / "lion" / "0.png"]).placements
+    assert (placement.top, placement.nearest["stem"][0].index) == ((), 291)
+    assert repr(placement).partition(": ")[2].startswith("nearest by stem 'lion'")
+    assert placement.as_json()["top"] == ()
+    with pytest.raises(UserError, match=r"^small has no classifier, so it can.t be asked for a class"):
+        check_classes(bare, load_imagenet())

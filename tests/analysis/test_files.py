@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from analysis.atlas import load_atlas
-from analysis.files import (
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.files import (
     LOCK,
     UNFINISHED,
+    atomic_write,
     find_data,
     find_shipped_atlas,
     list_shipped_atlases,
     lock_folder,
     remove_unfinished,
-    write_whole,
 )
-from inputgen.errors import UserError
+from kinscape.inputgen.errors import UserError
 
 
 def test_the_data_lies_in_the_checkout() -> None:
@@ -32,7 +32,7 @@ def test_the_data_lies_in_the_checkout() -> None:
 
 def test_a_file_appears_under_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "table.csv"
-    with write_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         assert temporary.parent == path.parent
         assert temporary.suffix == ".csv"
         assert temporary.name.startswith(UNFINISHED)
@@ -52,7 +52,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, failure:
         temporary.write_text("ne")
         raise failure
 
-    with pytest.raises(failure), write_whole(path) as temporary:
+    with pytest.raises(failure), atomic_write(path) as temporary:
         fail(temporary)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
@@ -61,7 +61,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, failure:
 def test_a_file_where_a_folder_should_be_is_named_and_kept(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("a file")
     wanted = tmp_path / "folder" / "a.txt"
-    with pytest.raises(OSError, match=re.escape(str(wanted))) as caught, write_whole(wanted):
+    with pytest.raises(OSError, match=re.escape(str(wanted))) as caught, atomic_write(wanted):
         pytest.fail("there is nowhere to write")
     assert caught.value.filename == str(wanted)
     assert (tmp_path / "folder").read_text() == "a file"
@@ -70,7 +70,7 @@ def test_a_file_where_a_folder_should_be_is_named_and_kept(tmp_path: Path) -> No
 def test_a_folder_where_the_file_should_be_is_named_and_kept(tmp_path: Path) -> None:
     wanted = tmp_path / "a.txt"
     wanted.mkdir()
-    with pytest.raises(IsADirectoryError) as caught, write_whole(wanted) as temporary:
+    with pytest.raises(IsADirectoryError) as caught, atomic_write(wanted) as temporary:
         temporary.write_text("new")
     assert caught.value.filename == str(wanted)
     assert list(tmp_path.iterdir()) == [wanted]
@@ -106,7 +106,7 @@ def test_a_shipped_atlas_opens_by_its_name_where_no_folder_has_it(
 HOLDER = """
 import sys
 from pathlib import Path
-from analysis.files import lock_folder
+from kinscape.analysis.files import lock_folder
 with lock_folder(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from analysis.film import FILM_FORMATS, RATE, write_film
+from kinscape.analysis.pictures.film import FILM_FORMATS, RATE, write_film
 
 FRAMES = 12
 

@@ -6,16 +6,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.frames import find_classes, label_classes
-from analysis.space import FeatureSpace
-from inputgen.errors import UserError
+from kinscape.analysis.space.frames import find_classes, label_classes
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
 
 VECTORS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
 CLASSES = np.array([281, 5, 277])
 NAMES = ["tabby", "electric ray", "red fox"]
 WNIDS = ["n02123045", "n01496331", "n02119022"]
-SPACE = FeatureSpace(VECTORS, CLASSES, "tiny", "ab12", "blocks.1", "drawn", standardised=True, recipe="natural")
-WHERE: dict[str, Any] = {"network": "mine", "layer": "last"}
+SPACE = FeatureSpace(
+    VECTORS,
+    CLASSES,
+    "tiny",
+    "ab12",
+    "blocks.1",
+    "drawn",
+    standardised=True,
+    recipe="natural",
+    vocabulary=load_imagenet(),
+)
+WHERE: dict[str, Any] = {"network": "mine", "layer": "last", "vocabulary": load_imagenet()}
 
 
 @pytest.mark.parametrize(("labels", "wanted"), [("name", NAMES), ("wnid", WNIDS), ("index", [281, 5, 277])])
@@ -31,7 +42,7 @@ def test_a_space_as_a_frame_and_back(labels: str, wanted: list[Any]) -> None:
         "recipe": "natural",
     }  # fmt: skip
     attrs: Any = frame.attrs
-    back = FeatureSpace.from_frame(frame, **attrs)
+    back = FeatureSpace.from_frame(frame, vocabulary=load_imagenet(), **attrs)
     np.testing.assert_array_equal(back.vectors, VECTORS)
     assert back.vectors.dtype == np.float32
     np.testing.assert_array_equal(back.index, CLASSES)
@@ -40,7 +51,7 @@ def test_a_space_as_a_frame_and_back(labels: str, wanted: list[Any]) -> None:
 
 
 def test_changing_a_frame_leaves_the_space() -> None:
-    space = FeatureSpace(VECTORS.copy(), CLASSES, "tiny", "", "last", "drawn")
+    space = FeatureSpace(VECTORS.copy(), CLASSES, "tiny", "", "last", "drawn", vocabulary=load_imagenet())
     frame = space.to_frame()
     frame.iloc[:] = 7
     np.testing.assert_array_equal(space.vectors, VECTORS)
@@ -110,6 +121,8 @@ def test_values_that_are_refused() -> None:
 def test_every_class_is_found_by_each_of_its_labels() -> None:
     everything = np.arange(1000)
     for labels in ("name", "wnid", "index"):
-        np.testing.assert_array_equal(find_classes(label_classes(everything, labels)), everything)
+        np.testing.assert_array_equal(
+            find_classes(load_imagenet(), label_classes(load_imagenet(), everything, labels)), everything
+        )
     with pytest.raises(UserError, match="unknown labels 'id'; choose one of: name, wnid, index"):
-        label_classes([0], "id")
+        label_classes(load_imagenet(), [0], "id")

@@ -17,23 +17,21 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from PIL import Image
 
-from analysis.atlas import FEATURES, MANIFEST, PICTURES, Atlas, load_atlas, read_manifest, save_manifest, save_table
-from analysis.judge import (
-    Judge,
-    NetworkJudge,
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.atlas.manifest import FEATURES, MANIFEST, PICTURES, read_manifest
+from kinscape.analysis.atlas.writer import save_manifest, save_table
+from kinscape.analysis.measuring.judges import Judge, NetworkJudge, load_judges, load_tflite, resize_pictures
+from kinscape.analysis.measuring.verdicts import (
     Tally,
     Verdicts,
     count_verdicts,
     judge_atlas,
     judge_pictures,
-    load_judges,
-    load_tflite,
-    resize_pictures,
     store_verdicts,
 )
-from analysis.photographs import open_picture
-from inputgen.errors import UserError
-from inputgen.network import Network, load_network
+from kinscape.analysis.pictures.photographs import open_picture
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network, load_network
 from tests.conftest import AtlasFactory
 
 
@@ -325,7 +323,7 @@ def write_tflite(
 @pytest.mark.parametrize("classes", [1001, 1000])
 @pytest.mark.parametrize("number", ["float32", "uint8", "int8"])
 def test_a_tflite_model_gives_its_logits(tmp_path: Path, number: str, classes: int, softmax: bool) -> None:
-    model = load_tflite(write_tflite(tmp_path / "model.v1.tflite", number, classes=classes, softmax=softmax))
+    model = load_tflite(write_tflite(tmp_path / "model.v1.tflite", number, classes=classes, softmax=softmax), 1000)
     assert model.name == "model.v1"
     pictures = np.random.default_rng(2).integers(0, 256, (5, 2, 2, 3), dtype=np.uint8)
     middle, half = (127.5, 127.5) if number == "float32" else (128.0, 128.0)
@@ -338,14 +336,14 @@ def test_a_tflite_model_gives_its_logits(tmp_path: Path, number: str, classes: i
 
 
 def test_a_tflite_model_sees_the_whole_picture_at_its_size(tmp_path: Path) -> None:
-    model = load_tflite(write_tflite(tmp_path / "model.tflite", shape=(1, 3, 5, 3), dynamic=True))
+    model = load_tflite(write_tflite(tmp_path / "model.tflite", shape=(1, 3, 5, 3), dynamic=True), 1000)
     pictures = np.random.default_rng(3).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     np.testing.assert_array_equal(model.classify(pictures), model.classify(resize_pictures(pictures, 3, 5)))
     assert np.abs(np.subtract(*model.classify(pictures))).max() > 0.01
 
 
 def test_what_8_bits_of_probability_cannot_tell_apart_is_ranked(tmp_path: Path) -> None:
-    model = load_tflite(write_tflite(tmp_path / "model.tflite", "uint8", gain=2.0))
+    model = load_tflite(write_tflite(tmp_path / "model.tflite", "uint8", gain=2.0), 1000)
     picture = np.full((1, 2, 2, 3), 128, np.uint8)  # the input is 0, the logits are the biases
     logits = np.clip(2.0 * BIAS[1:], -256, 254)
     probability = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
@@ -371,14 +369,14 @@ def test_what_8_bits_of_probability_cannot_tell_apart_is_ranked(tmp_path: Path) 
         (lambda file: write_tflite(file, shape=(1, 12)), "takes 1 x 12; a judge takes 1 x height"),
         (lambda file: write_tflite(file, shape=(1, 3, 2, 2)), "takes 1 x 3 x 2 x 2; a judge takes 1 x height"),
         (lambda file: write_tflite(file, "float16"), "takes pictures in float16; a judge takes uint8, int8, float32$"),
-        (lambda file: write_tflite(file, classes=10), "gives 1 x 10; a judge gives the 1000 classes of ImageNet-1k"),
+        (lambda file: write_tflite(file, classes=10), "gives 1 x 10; a judge gives the 1,000 classes of the drawings"),
     ],
 )
 def test_what_is_no_tflite_judge_is_told(tmp_path: Path, make: Callable[[Path], object], reason: str) -> None:
     file = tmp_path / "model.tflite"
     make(file)
     with pytest.raises(UserError, match=rf"^{file} {reason}"):
-        load_tflite(file)
+        load_tflite(file, 1000)
 
 
 def test_a_tflite_judge_without_its_package_says_what_to_install(
@@ -387,11 +385,11 @@ def test_a_tflite_judge_without_its_package_says_what_to_install(
     file = write_tflite(tmp_path / "model.tflite")
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(UserError, match=r"^.* needs the package ai-edge-litert.*: pip install 'kinscape\[judges\]'$"):
-        load_tflite(file)
+        load_tflite(file, 1000)
 
 
 def load(atlas: Atlas, *args: Any, **options: Any) -> list[Judge]:
-    return load_judges(atlas.manifest.network, atlas.manifest.weights, *args, **options)
+    return load_judges(atlas.manifest.network, atlas.manifest.weights, *args, count=1000, **options)
 
 
 def take_shipped(folder: Path, count: int) -> Atlas:
@@ -460,7 +458,7 @@ def test_a_network_is_no_judge_of_its_own_drawings(
     under_another_name = rename(atlas, "timm/tf_efficientnet_lite1", lite1.network.weights_hash)
     with pytest.raises(UserError, match=rf"^efficientnet_lite1 {reason}"):
         load(under_another_name, ["efficientnet_lite1"], device="cpu")
-    monkeypatch.setattr("inputgen.network.list_networks", lambda: {"embedded": {"efficientnet_lite1": True}})
+    monkeypatch.setattr("kinscape.inputgen.network.list_networks", lambda: {"embedded": {"efficientnet_lite1": True}})
     assert load(under_another_name, device="cpu") == []
 
 
@@ -479,7 +477,7 @@ def test_judges_that_cannot_be_are_told(atlas: Atlas, tmp_path: Path, monkeypatc
             load(atlas, names, weights=tmp_path / "a.pth")
     with pytest.raises(UserError, match=r"^unknown network 'nosuch'"):
         load(atlas, ["nosuch"])
-    monkeypatch.setattr("inputgen.network.list_networks", lambda: {"embedded": {"efficientnet_lite1": False}})
+    monkeypatch.setattr("kinscape.inputgen.network.list_networks", lambda: {"embedded": {"efficientnet_lite1": False}})
     assert load(atlas) == []
     with pytest.raises(UserError, match=r"^there is no judge: name a network .* or pip install 'kinscape\[judges\]'$"):
         judge_atlas(atlas, [], on_progress=Progress())
@@ -490,14 +488,14 @@ def test_a_judge_takes_weights_from_a_file_and_knows_the_classes(
 ) -> None:
     asked: list[tuple[str, Path | None, str]] = []
 
-    def load_other(name: str, *, weights: Path | None, device: str) -> Network:
+    def load_other(name: str, *, weights: Path | None, device: str, **_: Any) -> Network:
         asked.append((name, weights, device))
         loaded = load_network("efficientnet_lite0", device="cpu")
         return type(loaded)(**{**vars(loaded), "name": name, "class_count": 1000 if weights else 10})
 
-    monkeypatch.setattr("inputgen.network.load_network", load_other)
+    monkeypatch.setattr("kinscape.inputgen.network.load_network", load_other)
     [one] = load(atlas, ["resnet50"], weights=tmp_path / "a.pth", device="cpu")
     assert one.name == "resnet50"
     assert asked == [("resnet50", tmp_path / "a.pth", "cpu")]
-    with pytest.raises(UserError, match=r"^resnet50 has 10 classes; a judge has the 1000 of ImageNet-1k$"):
+    with pytest.raises(UserError, match=r"^resnet50 has 10 classes; a judge has the 1,000 of the drawings$"):
         load(atlas, ["resnet50"])

@@ -8,9 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from analysis.agreement import find_classifier
-from analysis.kin import NEAREST, ROWS_WEIGHT, find_shares, make_kin, mix_rows
-from inputgen.network import Network
+from kinscape.analysis.making.kin import ROWS_WEIGHT, make_kin
+from kinscape.analysis.measuring.controls import find_classifier
+from kinscape.analysis.space.kin import SHARE, find_shares, mix_rows
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.network import Network
 
 SIDE = 32
 
@@ -40,12 +42,12 @@ def test_the_nearest_have_shares_in_proportion_to_their_cosine() -> None:
 def test_more_classes_than_are_taken_at_once_have_their_own_shares() -> None:
     vectors = np.random.default_rng(1).normal(size=(1100, 8))
     neighbours, shares = find_shares(vectors)
-    assert neighbours.shape == (1100, NEAREST)
+    assert neighbours.shape == (1100, 22)
     np.testing.assert_array_equal(neighbours[:, 0], np.arange(1100))
     cosine = measure_cosine(vectors)
     near = np.take_along_axis(cosine, neighbours, axis=1)
     np.testing.assert_allclose(shares, near / near.sum(axis=1, keepdims=True), rtol=1e-5)
-    assert (near[:, -1] >= np.sort(cosine, axis=1)[:, -NEAREST] - 1e-12).all()
+    assert (near[:, -1] >= np.sort(cosine, axis=1)[:, -22] - 1e-12).all()
 
 
 def test_what_points_away_has_no_share() -> None:
@@ -140,19 +142,21 @@ MEANS = np.random.default_rng(5).normal(size=(len(CLASSES), 1000)).astype(np.flo
 def test_neighbours_are_those_of_the_classifiers_rows() -> None:
     network = make_network(rows=True)
     assert isinstance(network.module, Small)
-    tensors, blocks = make_kin(network, CLASSES, MEANS)
+    tensors, blocks = make_kin(network, load_imagenet(), CLASSES, MEANS)
     assert sorted(tensors) == ["classifier.mean", "kin.neighbours", "kin.shares"]
     rows = network.module.head.weight.numpy()[CLASSES]
     np.testing.assert_array_equal(tensors["classifier.mean"], rows)
-    np.testing.assert_array_equal(tensors["classifier.mean"], find_classifier(network, CLASSES).vectors)
+    np.testing.assert_array_equal(
+        tensors["classifier.mean"], find_classifier(network, load_imagenet(), CLASSES).vectors
+    )
     for name, wanted in zip(("kin.neighbours", "kin.shares"), find_shares(rows), strict=True):
         np.testing.assert_array_equal(tensors[name], wanted)
     assert [(block["size"], block["weight"]) for block in blocks] == [(1000, 1.0), (8, ROWS_WEIGHT)]
-    assert f"the {NEAREST} nearest" in blocks[0]["name"]
+    assert (SHARE, blocks[0]["name"]) == (0.02, "logits of the drawings")  # too few to be mixed
 
 
 def test_without_a_row_a_class_the_logits_tell_who_is_near() -> None:
-    tensors, blocks = make_kin(make_network(rows=False), CLASSES, MEANS)
+    tensors, blocks = make_kin(make_network(rows=False), load_imagenet(), CLASSES, MEANS)
     assert sorted(tensors) == ["kin.neighbours", "kin.shares"]
     for name, wanted in zip(("kin.neighbours", "kin.shares"), find_shares(MEANS), strict=True):
         np.testing.assert_array_equal(tensors[name], wanted)

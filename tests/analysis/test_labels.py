@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis.labels import read_labels
-from inputgen.errors import UserError
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.analysis.words.label_files import read_labels
+from kinscape.inputgen.errors import UserError
 
 
 def read(folder: Path, content: str, name: str = "labels.csv") -> dict[str, int]:
     (folder / name).write_text(content, encoding="utf-8")
-    labels = read_labels(folder / name)
+    labels = read_labels(folder / name, load_imagenet())
     return dict(zip(labels.names, labels.targets, strict=True))
 
 
@@ -19,7 +20,7 @@ def test_a_table_of_ids_names_and_indices(tmp_path: Path) -> None:
     expected = {"a.jpg": 281, "b, c.jpg": 277, "deep/d.jpg": 277, "e.jpg": 0, "f.jpg": 999}
     assert read(tmp_path, content) == expected
     assert read(tmp_path, "\ufeff" + content) == expected
-    assert read_labels(tmp_path / "labels.csv").suffixed
+    assert read_labels(tmp_path / "labels.csv", load_imagenet()).suffixed
 
 
 def test_kaggles_table_of_the_validation_set(tmp_path: Path) -> None:
@@ -28,19 +29,19 @@ def test_kaggles_table_of_the_validation_set(tmp_path: Path) -> None:
         "ILSVRC2012_val_00037956,n02119022 1 2 3 4 n02119022 5 6 7 8 \n"
     )
     assert read(tmp_path, content) == {"ILSVRC2012_val_00048981": 281, "ILSVRC2012_val_00037956": 277}
-    assert not read_labels(tmp_path / "labels.csv").suffixed
+    assert not read_labels(tmp_path / "labels.csv", load_imagenet()).suffixed
 
 
 def test_lines_in_the_order_of_the_validation_set(tmp_path: Path) -> None:
     expected = {"ILSVRC2012_val_00000001": 281, "ILSVRC2012_val_00000002": 0}
     assert read(tmp_path, "n02123045\nn01440764\n", "a.txt") == expected
     assert read(tmp_path, "281\n0", "a.txt") == expected
-    assert not read_labels(tmp_path / "a.txt").suffixed
+    assert not read_labels(tmp_path / "a.txt", load_imagenet()).suffixed
 
 
 def test_lines_of_names_and_labels(tmp_path: Path) -> None:
     assert read(tmp_path, "a.JPEG 281\nb c.JPEG  n01440764\n", "val.txt") == {"a.JPEG": 281, "b c.JPEG": 0}
-    assert read_labels(tmp_path / "val.txt").suffixed
+    assert read_labels(tmp_path / "val.txt", load_imagenet()).suffixed
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_what_are_no_labels(tmp_path: Path, name: str, content: str, message: st
 
 def test_labels_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"^no labels at {tmp_path}/l\.csv; a CSV with the columns file and label is"):
-        read_labels(tmp_path / "l.csv")
+        read_labels(tmp_path / "l.csv", load_imagenet())
     (tmp_path / "l.csv").write_bytes(b"file,label\n\xff\xfe,tabby\n")
     with pytest.raises(UserError, match=r"l\.csv is no CSV in UTF-8"):
-        read_labels(tmp_path / "l.csv")
+        read_labels(tmp_path / "l.csv", load_imagenet())

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.naturalness import MEASURES, fit_slope, measure_naturalness
-from inputgen.errors import UserError
+from kinscape.analysis.pictures.naturalness import MEASURES, fit_slope, measure_naturalness
+from kinscape.inputgen.errors import UserError
 
 
 def paint(*rows: list[tuple[int, int, int]]) -> NDArray[np.uint8]:

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from analysis.categories import load_categories
-from analysis.distances import METRICS
-from analysis.export import write_links
-from analysis.neighbours import (
+from kinscape.analysis.export import write_links
+from kinscape.analysis.questions.neighbours import (
     Links,
     Neighbour,
     compare_links,
@@ -20,8 +18,10 @@ from analysis.neighbours import (
     follow_links,
     summarise_graph,
 )
-from analysis.space import FeatureSpace
-from inputgen.errors import UserError
+from kinscape.analysis.space.distances import METRICS
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
 
 
 def make_space(vectors: object, index: object) -> FeatureSpace:
@@ -32,6 +32,7 @@ def make_space(vectors: object, index: object) -> FeatureSpace:
         weights="ab12",
         layer="logits",
         source="drawn",
+        vocabulary=load_imagenet(),
     )
 
 
@@ -40,18 +41,18 @@ LINE = make_space([[0], [1], [3], [4], [-2]], [10, 11, 12, 13, 14])
 
 def test_the_nearest_come_first_without_the_class_itself() -> None:
     assert find_nearest(LINE, [10], metric="euclidean", count=3) == [
-        Neighbour(11, 1.0),
-        Neighbour(14, 2.0),
-        Neighbour(12, 3.0),
+        Neighbour(11, 1.0, load_imagenet()[11].name),
+        Neighbour(14, 2.0, load_imagenet()[14].name),
+        Neighbour(12, 3.0, load_imagenet()[12].name),
     ]
 
 
 def test_a_group_is_measured_from_each_of_its_members() -> None:
     # 1 and 4 are no neighbours of themselves; 3 is 2 and 1 away, 0 is 1 and 4, and -2 is 3 and 6.
     assert find_nearest(LINE, [11, 13], metric="cityblock") == [
-        Neighbour(12, 1.5),
-        Neighbour(10, 2.5),
-        Neighbour(14, 4.5),
+        Neighbour(12, 1.5, load_imagenet()[12].name),
+        Neighbour(10, 2.5, load_imagenet()[10].name),
+        Neighbour(14, 4.5, load_imagenet()[14].name),
     ]
 
 
@@ -87,7 +88,7 @@ def test_what_cannot_be_answered_is_told() -> None:
 
 def make_links(*nearest: tuple[int, ...]) -> Links:
     """Link the classes 0, 1, ... to the first of the given ones."""
-    return Links(np.arange(len(nearest)), np.array(nearest), np.zeros(len(nearest)), "distance", {})
+    return Links(np.arange(len(nearest)), np.array(nearest), np.zeros(len(nearest)), "distance", {}, load_imagenet())
 
 
 def make_logits(rows: dict[int, dict[int, float]]) -> FeatureSpace:
@@ -166,6 +167,7 @@ def test_links_within_a_wordnet_group_are_counted() -> None:
         np.zeros(4),
         "output",
         {},
+        load_imagenet(),
     )
     summary = summarise_graph(links)
     assert (summary.kin, summary.kin_of_ten) == (0.5, 0.25)
@@ -197,8 +199,8 @@ def test_links_are_followed_until_they_come_back() -> None:
 
 def test_graphs_are_compared() -> None:
     index = np.array([0, 1, 281, 579])  # two fish, tabby, grand piano
-    a = Links(index, np.array([[1, 281], [0, 281], [579, 0], [281, 0]]), np.zeros(4), "output", {})
-    b = Links(index, np.array([[1, 579], [281, 0], [579, 0], [0, 1]]), np.zeros(4), "distance", {})
+    a = Links(index, np.array([[1, 281], [0, 281], [579, 0], [281, 0]]), np.zeros(4), "output", {}, load_imagenet())
+    b = Links(index, np.array([[1, 579], [281, 0], [579, 0], [0, 1]]), np.zeros(4), "distance", {}, load_imagenet())
     found = compare_links(a, b)
     assert (found.same, found.both_kin) == (0.5, 0.25)
     assert found.of_ten == pytest.approx((1 + 2 + 2 + 1) / 8)
@@ -212,8 +214,8 @@ def test_the_table_of_links(tmp_path: Path) -> None:
     with (tmp_path / "g.csv").open(encoding="utf-8", newline="") as stream:
         header, first, *rest = csv.reader(stream)
     assert header == ["index", "wnid", "name", "neighbour_index", "neighbour_wnid", "neighbour_name", "logit"]
-    tabby, tiger_cat = (load_categories()[index] for index in (281, 282))
-    assert first == ["281", tabby.wnid, "tabby", "282", tiger_cat.wnid, "tiger cat", "12"]
+    tabby, tiger_cat = (load_imagenet()[index] for index in (281, 282))
+    assert first == ["281", tabby.id, "tabby", "282", tiger_cat.id, "tiger cat", "12"]
     assert len(rest) == 3
     told = json.loads((tmp_path / "g.csv.json").read_text())
     assert (told["by"], told["network"], told["standardised"]) == ("output", "tiny", False)

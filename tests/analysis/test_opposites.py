@@ -6,17 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.categories import find_group
-from analysis.opposites import READINGS, Opposite, find_opposites, summarise_opposites
-from analysis.space import FeatureSpace
-from inputgen.errors import UserError
+from kinscape.analysis.questions.opposites import READINGS, Opposite, find_opposites, summarise_opposites
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
 
 TENCH, TABBY, LION, PIANO = 0, 281, 291, 579
 
 
 def make_space(*vectors: tuple[float, ...], index: tuple[int, ...] = (TENCH, TABBY, LION, PIANO)) -> FeatureSpace:
     values = np.array(vectors, np.float32)
-    return FeatureSpace(values, np.array(index), "tiny", "0" * 64, "logits", "drawn", standardised=True)
+    return FeatureSpace(
+        values, np.array(index), "tiny", "0" * 64, "logits", "drawn", standardised=True, vocabulary=load_imagenet()
+    )
 
 
 def test_the_farthest_is_not_the_most_opposed() -> None:
@@ -43,6 +45,7 @@ def test_directions_are_seen_from_the_mean() -> None:
         "0" * 64,
         "logits",
         "drawn",
+        vocabulary=load_imagenet(),
     )
     found = find_opposites(raw)
     assert [one.classes["opposed"] for one in found] == [TABBY, TENCH, PIANO, LION]
@@ -94,15 +97,16 @@ def make_opposites(**readings: dict[int, int]) -> list[Opposite]:
 def test_commuting_is_counted() -> None:
     # 1 and 2 are each other's; 3 goes to 1, 4 to itself, and 5's has no opposite that is known.
     minimised, opposed = summarise_opposites(
-        make_opposites(minimised={1: 2, 2: 1, 3: 1, 4: 4, 5: 900}, opposed={1: 2, 2: 3, 3: 1, 4: 5, 5: 4})
+        load_imagenet(),
+        make_opposites(minimised={1: 2, 2: 1, 3: 1, 4: 4, 5: 900}, opposed={1: 2, 2: 3, 3: 1, 4: 5, 5: 4}),
     )
     assert (minimised.reading, minimised.classes, minimised.commuting, minimised.different) == ("minimised", 4, 3, 4)
     assert (opposed.reading, opposed.classes, opposed.commuting, opposed.different) == ("opposed", 5, 2, 5)
 
 
 def test_claims_are_counted_with_what_chance_would_give() -> None:
-    dogs, snakes, birds = (find_group(word).indices for word in ("dog", "snake", "bird"))
-    frog, crocodile, iguana, trout = 32, 49, 39, find_group("tench").indices[0]
+    dogs, snakes, birds = (load_imagenet().find_group(word).indices for word in ("dog", "snake", "bird"))
+    frog, crocodile, iguana, trout = 32, 49, 39, load_imagenet().find_group("tench").indices[0]
     found = {
         dogs[0]: dogs[1],
         dogs[1]: dogs[0],
@@ -115,13 +119,13 @@ def test_claims_are_counted_with_what_chance_would_give() -> None:
         PIANO: dogs[5],
         LION: trout,
     }
-    (summary,) = summarise_opposites(make_opposites(farthest=found))
+    (summary,) = summarise_opposites(load_imagenet(), make_opposites(farthest=found))
     assert [(claim.classes, claim.holds) for claim in summary.claims] == [(3, 2), (4, 3), (1, 1)]
     assert [claim.base for claim in summary.claims] == [0.3, 0.3, 0.2]
     assert summary.claims[1].text == "a snake's is a lizard, crocodilian or amphibian"
 
 
 def test_claims_about_what_is_not_there_are_left_out() -> None:
-    (summary,) = summarise_opposites(make_opposites(opposed={PIANO: LION, LION: PIANO}))
+    (summary,) = summarise_opposites(load_imagenet(), make_opposites(opposed={PIANO: LION, LION: PIANO}))
     assert summary.claims == ()
     assert set(READINGS) == {"minimised", "farthest", "opposed"}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.categories import SUPER_GROUPS, find_group, load_categories
-from analysis.ordering import order_by_likeness, order_by_wordnet
+from kinscape.analysis.space.ordering import order_by_likeness, order_by_tree
+from kinscape.analysis.words.imagenet import SUPER_GROUPS, load_imagenet
 
 
 def measure_steps(values: NDArray[np.float64], order: NDArray[np.int64]) -> float:
@@ -48,14 +48,14 @@ def test_two_classes_and_fewer_have_an_order() -> None:
 
 def test_wordnets_branches_stand_together() -> None:
     indices = list(range(1000))
-    order = order_by_wordnet(indices)
+    order = order_by_tree(load_imagenet(), indices)
     assert sorted(order.tolist()) == indices
-    groups = [SUPER_GROUPS.index(load_categories()[index].super_group) for index in order]
+    groups = [SUPER_GROUPS.index(load_imagenet()[index].super_group) for index in order]
     assert groups == sorted(groups)
     for word in ("spaniel", "fox", "shark", "spider"):
-        places = np.flatnonzero(np.isin(order, find_group(word).indices))
+        places = np.flatnonzero(np.isin(order, load_imagenet().find_group(word).indices))
         assert np.ptp(places) == len(places) - 1, word
 
 
 def test_the_order_is_of_places_not_of_classes() -> None:
-    assert order_by_wordnet([404, 281]).tolist() == [1, 0]
+    assert order_by_tree(load_imagenet(), [404, 281]).tolist() == [1, 0]

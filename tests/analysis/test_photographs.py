@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 from timm.data.transforms_factory import create_transform
 
-from analysis.photographs import (
+from kinscape.analysis.pictures.photographs import (
     Photographs,
     find_photographs,
     open_picture,
@@ -21,8 +21,9 @@ from analysis.photographs import (
     read_drawing,
     read_photograph,
 )
-from inputgen.errors import UserError
-from inputgen.network import Network, load_network
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network, load_network
 
 Pixels = NDArray[np.uint8]
 BAD = ("text.jpg", "empty.png", "truncated.jpg", "truncated.png", "truncated.webp")
@@ -247,7 +248,7 @@ def test_photographs_are_found_by_wordnet_id_and_by_name(tmp_path: Path) -> None
     (tmp_path / "without pictures").mkdir()
     (tmp_path / "tabby" / "folder.jpg").mkdir()
     (tmp_path / "tabby" / "gone.jpg").symlink_to("nowhere")  # is there, and will be reported
-    found = find_photographs(tmp_path)
+    found = find_photographs(tmp_path, load_imagenet())
     assert list_found(found) == [
         ("red_fox/deep/er/c.jpg", 277),
         ("n02123045/a.png", 281),
@@ -265,28 +266,28 @@ def test_a_folder_that_is_not_named_after_one_class_is_told(tmp_path: Path) -> N
     (tmp_path / "fox").mkdir()
     (tmp_path / "fox" / "a.jpg").touch()
     with pytest.raises(UserError, match=r"fox is not named after a class but after a group \(.*\); wanted is"):
-        find_photographs(tmp_path)
+        find_photographs(tmp_path, load_imagenet())
     (tmp_path / "fox").rename(tmp_path / "red foxx")
     with pytest.raises(
         UserError, match=r"red foxx is not named after a class: unknown category .*did you mean: red fox"
     ):
-        find_photographs(tmp_path)
+        find_photographs(tmp_path, load_imagenet())
 
 
 def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
     (tmp_path / "tabby").mkdir()
     (tmp_path / "tabby" / "notes.txt").touch()
     with pytest.raises(UserError, match=rf"^no pictures in {tmp_path}; wanted is a folder for each class"):
-        find_photographs(tmp_path)
+        find_photographs(tmp_path, load_imagenet())
     with pytest.raises(UserError, match=rf"^no folder at {tmp_path}/none; a folder with one folder of pictures"):
-        find_photographs(tmp_path / "none")
+        find_photographs(tmp_path / "none", load_imagenet())
 
 
 def test_what_is_passed_over_is_told(tmp_path: Path) -> None:
     for name in ("loose.jpg", "notes.txt", "tabby/a.jpg", "tabby/b.jfif", "tabby/deep/c", "tabby/.hidden"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
-    found = find_photographs(tmp_path)
+    found = find_photographs(tmp_path, load_imagenet())
     assert list_found(found) == [("tabby/a.jpg", 281)]
     loose, other = found.passed
     assert loose == "passed over: pictures that lie in no class's folder, 1 in all; the first: loose.jpg"
@@ -299,19 +300,19 @@ def test_labelled_pictures_come_by_class_and_name(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     labels = tmp_path / "labels.csv"
     labels.write_text("file,label\nb.jpg,281\ngone.jpg,tabby\ndeep/c.jpg,277\na.jpg,n02123045\n")
-    found = find_photographs(tmp_path, labels=labels)
+    found = find_photographs(tmp_path, load_imagenet(), labels=labels)
     assert list_found(found) == [("deep/c.jpg", 277), ("a.jpg", 281), ("b.jpg", 281), ("gone.jpg", 281)]
     assert found.passed == ("passed over: pictures that labels.csv does not name, 1 in all; the first: unlabelled.jpg",)
     labels.write_text("file,label\nd.jpg,281\nc.jpg,281\n")
     with pytest.raises(UserError, match=rf"^none of the 2 pictures that {labels} names is in {tmp_path}; the first: c"):
-        find_photographs(tmp_path, labels=labels)
+        find_photographs(tmp_path, load_imagenet(), labels=labels)
 
 
 @pytest.mark.parametrize("suffix", ["JPEG", "png"])
 def test_names_without_a_suffix_find_their_files(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"ILSVRC2012_val_00000002.{suffix}").touch()
     (tmp_path / "labels.txt").write_text("281\n277\n0\n")
-    found = find_photographs(tmp_path, labels=tmp_path / "labels.txt")
+    found = find_photographs(tmp_path, load_imagenet(), labels=tmp_path / "labels.txt")
     assert list_found(found) == [
         ("ILSVRC2012_val_00000003.JPEG", 0),
         (f"ILSVRC2012_val_00000002.{suffix}", 277),
@@ -322,14 +323,14 @@ def test_names_without_a_suffix_find_their_files(tmp_path: Path, suffix: str) ->
 def test_pictures_in_no_class_folder_want_labels(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     with pytest.raises(UserError, match=r"beside each other, as a\.jpg, tell the classes by --labels FILE$"):
-        find_photographs(tmp_path)
+        find_photographs(tmp_path, load_imagenet())
 
 
 def test_a_name_of_any_bytes_is_found_and_told(tmp_path: Path) -> None:
     (tmp_path / "tabby").mkdir()
     for name in (b"\xff.jpg", "\u00e4\n.jpg".encode()):
         (tmp_path / "tabby" / os.fsdecode(name)).write_bytes(name)
-    found = find_photographs(tmp_path)
+    found = find_photographs(tmp_path, load_imagenet())
     assert sorted(found[at].read_bytes() for at in range(2)) == ["\u00e4\n.jpg".encode(), b"\xff.jpg"]
     assert sorted(found.name(at) for at in range(2)) == ["tabby/\\xff.jpg", "tabby/\u00e4\n.jpg"]
 
@@ -338,11 +339,11 @@ def test_the_digest_tells_files_apart(tmp_path: Path) -> None:
     (tmp_path / "tabby").mkdir()
     picture = tmp_path / "tabby" / "a.jpg"
     picture.write_text("one")
-    first = find_photographs(tmp_path).digest
-    assert find_photographs(tmp_path).digest == first
+    first = find_photographs(tmp_path, load_imagenet()).digest
+    assert find_photographs(tmp_path, load_imagenet()).digest == first
     picture.write_text("three")
-    second = find_photographs(tmp_path).digest
+    second = find_photographs(tmp_path, load_imagenet()).digest
     picture.rename(tmp_path / "tabby" / "b.jpg")
-    third = find_photographs(tmp_path).digest
+    third = find_photographs(tmp_path, load_imagenet()).digest
     (tmp_path / "tabby").rename(tmp_path / "lynx")
-    assert len({first, second, third, find_photographs(tmp_path).digest}) == 4
+    assert len({first, second, third, find_photographs(tmp_path, load_imagenet()).digest}) == 4

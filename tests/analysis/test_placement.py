@@ -16,19 +16,26 @@ from PIL import Image
 from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
-import kinscape
-from analysis.atlas import MANIFEST, PROJECTIONS, Atlas, load_atlas
-from analysis.categories import load_categories
-from analysis.neighbours import Neighbour, find_nearest
-from analysis.placement import NEIGHBOURS, Ground, place_photographs, place_vectors, read_ground
-from analysis.projection import place_points
-from inputgen.errors import UserError
-from inputgen.network import Network
+from kinscape import __main__ as command_line
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.atlas.manifest import MANIFEST, PROJECTIONS
+from kinscape.analysis.measuring.placement import (
+    NEIGHBOURS,
+    ReferenceMap,
+    place_photographs,
+    place_vectors,
+    read_reference_map,
+)
+from kinscape.analysis.questions.neighbours import Neighbour, find_nearest
+from kinscape.analysis.space.projection import place_points
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network
 from tests.analysis.test_photographs import BAD, write_bad
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.5)
-ROOT = Path(kinscape.__file__).parent
+ROOT = Path(command_line.__file__).parents[1]
 COLOUR = (200, 100, 50)
 
 Run = Callable[..., tuple[int, str, str]]
@@ -88,7 +95,7 @@ def count_features(network: Network) -> dict[str, NDArray[np.float64]]:
 
 
 def list_by_scipy(
-    ground: Ground, layer: str, vector: NDArray[np.float64], *, standardised: bool
+    ground: ReferenceMap, layer: str, vector: NDArray[np.float64], *, standardised: bool
 ) -> tuple[list[int], NDArray[np.float64]]:
     """Give the classes in the order of their distances, and these, as SciPy has them."""
     classes = ground.spaces[layer].vectors.astype(np.float64)
@@ -103,7 +110,7 @@ def list_by_scipy(
 def test_a_photograph_lies_where_its_features_say(
     atlas: Atlas, network: Network, photograph: Path, metric: str, standardised: bool
 ) -> None:
-    ground = read_ground(atlas, metric=metric, standardised=standardised)
+    ground = read_reference_map(atlas, metric=metric, standardised=standardised)
     placed = place_photographs(ground, network, [photograph], count=4)
     (placement,) = placed.placements
     assert (placement.photograph, placed.skipped) == (str(photograph), {})
@@ -111,7 +118,7 @@ def test_a_photograph_lies_where_its_features_say(
     logits = features["logits"]
     order = np.argsort(-logits)[:5]
     assert [seen.index for seen in placement.top] == order.tolist()
-    assert [seen.name for seen in placement.top] == [load_categories()[at].name for at in order]
+    assert [seen.name for seen in placement.top] == [load_imagenet()[at].name for at in order]
     np.testing.assert_allclose([seen.logit for seen in placement.top], logits[order], rtol=1e-4)
     chances = np.exp(logits) / np.exp(logits).sum()
     np.testing.assert_allclose([seen.probability for seen in placement.top], chances[order], rtol=1e-4)
@@ -134,18 +141,18 @@ def test_a_photograph_lies_where_its_features_say(
 
 
 def test_what_equals_a_class_lies_where_the_class_does(atlas: Atlas) -> None:
-    ground = read_ground(atlas, "blocks.2", standardised=True)
+    ground = read_reference_map(atlas, "blocks.2", standardised=True)
     assert list(ground.spaces) == ["blocks.2"]
     nearest, places = place_vectors(ground, {"blocks.2": ground.spaces["blocks.2"].vectors}, count=1)
     for index, point, near, place in zip(TINY_CLASSES, atlas.projection("blocks.2"), nearest, places, strict=True):
         assert place is not None
-        assert near == {"blocks.2": (Neighbour(index, 0.0),)}
+        assert near == {"blocks.2": (Neighbour(index, 0.0, load_imagenet()[index].name),)}
         assert place.nearest[0].index == index
         np.testing.assert_allclose(place.point, point, atol=1e-6)
 
 
 def test_of_more_than_there_are_all_are_given(atlas: Atlas, network: Network, photograph: Path) -> None:
-    (placement,) = place_photographs(read_ground(atlas), network, [photograph], count=5000).placements
+    (placement,) = place_photographs(read_reference_map(atlas), network, [photograph], count=5000).placements
     assert sorted(one.index for one in placement.nearest["logits"]) == TINY_CLASSES
 
 
@@ -156,15 +163,15 @@ def test_photographs_are_normalised_whatever_the_drawings_were_fed_as(
     assert record["recipe"]["feed"] == "normalised"
     record["recipe"]["feed"] = "unit"
     (atlas.folder / MANIFEST).write_text(json.dumps(record))
-    ground = read_ground(load_atlas(atlas.folder))
+    ground = read_reference_map(load_atlas(atlas.folder))
     (placement,) = place_photographs(ground, network, [photograph]).placements
     assert placement.top[0].logit == pytest.approx(count_features(network)["logits"].max(), rel=1e-4)
 
 
 def test_an_atlas_without_maps_answers_the_rest(atlas: Atlas, network: Network, photograph: Path) -> None:
-    (whole,) = place_photographs(read_ground(atlas), network, [photograph]).placements
+    (whole,) = place_photographs(read_reference_map(atlas), network, [photograph]).placements
     (atlas.folder / PROJECTIONS).unlink()
-    (without,) = place_photographs(read_ground(load_atlas(atlas.folder)), network, [photograph]).placements
+    (without,) = place_photographs(read_reference_map(load_atlas(atlas.folder)), network, [photograph]).placements
     assert without.place is None
     assert PROJECTIONS in without.unplaced
     assert without.nearest == whole.nearest
@@ -176,7 +183,7 @@ def test_a_bad_picture_does_not_lose_the_others(
     write_bad(tmp_path)
     paths = [photograph, *(tmp_path / name for name in BAD), tmp_path, tmp_path / "none.jpg", photograph]
     told: list[tuple[str, int, int]] = []
-    placed = place_photographs(read_ground(atlas), network, paths, on_progress=lambda *one: told.append(one))
+    placed = place_photographs(read_reference_map(atlas), network, paths, on_progress=lambda *one: told.append(one))
     first, last = placed.placements
     # The same photograph at two places of a batch: floating-point noise apart.
     assert [seen.index for seen in first.top] == [seen.index for seen in last.top]
@@ -193,7 +200,7 @@ def test_a_bad_picture_does_not_lose_the_others(
 
 
 def test_what_cannot_be_placed_is_told(atlas: Atlas, network: Network, photograph: Path, tmp_path: Path) -> None:
-    ground = read_ground(atlas)
+    ground = read_reference_map(atlas)
     none, other = tmp_path / "none.jpg", tmp_path / "other.jpg"
     with pytest.raises(UserError, match=r"^cannot read .*none\.jpg: No such file or directory$"):
         place_photographs(ground, network, [none])
@@ -204,16 +211,16 @@ def test_what_cannot_be_placed_is_told(atlas: Atlas, network: Network, photograp
     with pytest.raises(UserError, match="cannot give 0 neighbours; ask for 1 or more"):
         place_photographs(ground, network, [photograph], count=0)
     with pytest.raises(UserError, match="unknown metric 'l2'; choose one of: "):
-        read_ground(atlas, metric="l2")
+        read_reference_map(atlas, metric="l2")
     network.module.get_parameter("head.weight").fill_(torch.nan)
     with pytest.raises(UserError, match="tiny gives activations in logits that are not finite"):
         place_photographs(ground, network, [photograph])
 
 
 def test_a_placement_says_what_it_is(atlas: Atlas, network: Network, photograph: Path) -> None:
-    (placement,) = place_photographs(read_ground(atlas), network, [photograph]).placements
+    (placement,) = place_photographs(read_reference_map(atlas), network, [photograph]).placements
     assert placement.place is not None
-    names = [one.name for one in load_categories()]
+    names = [one.name for one in load_imagenet()]
     first, x, y = placement.top[0], *placement.place.point
     assert repr(placement) == (
         f"Placement({str(photograph)!r}: {first.name!r} {first.probability:.1%}; nearest by "
@@ -231,7 +238,8 @@ def test_a_placement_says_what_it_is(atlas: Atlas, network: Network, photograph:
 
 def test_a_placement_needs_no_torch() -> None:
     code = (
-        "import sys; sys.modules['torch'] = None; from analysis.placement import Placement; print(Placement.__name__)"
+        "import sys; sys.modules['torch'] = None; from kinscape.analysis.measuring.placement import Placement;"
+        "print(Placement.__name__)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "Placement\n"
@@ -246,11 +254,11 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, net
         return network
 
     def place(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("inputgen.network.load_network", load)
+        monkeypatch.setattr("kinscape.inputgen.network.load_network", load)
         command = ["kinscape", "place", *map(str, arguments), "--atlas", str(atlas.folder)]
         monkeypatch.setattr(sys, "argv", command)
         with pytest.raises(SystemExit) as ended:
-            kinscape.main()
+            command_line.main()
         printed = capsys.readouterr()
         assert isinstance(ended.value.code, int)
         return ended.value.code, printed.out, printed.err
@@ -260,10 +268,10 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, net
 
 def test_the_command_prints_a_placement(run: Run, atlas: Atlas, network: Network, photograph: Path) -> None:
     status, out, err = run(photograph, "-n", 2)
-    (placement,) = place_photographs(read_ground(atlas), network, [photograph], count=2).placements
+    (placement,) = place_photographs(read_reference_map(atlas), network, [photograph], count=2).placements
     assert (status, err) == (0, "")
     assert placement.place is not None
-    names = [one.name for one in load_categories()]
+    names = [one.name for one in load_imagenet()]
     x, y = placement.place.point
     there = ", ".join(names[one.index] for one in placement.place.nearest)
     assert f"on the umap map of logits at ({x:.4g}, {y:.4g}); nearest there: {there}\n" in out
@@ -301,7 +309,7 @@ def test_the_shipped_atlas_knows_its_own_drawing(
     path = shipped.folder / "pictures/class/0281-0.webp"
     monkeypatch.setattr(sys, "argv", ["kinscape", "place", str(path), "--json", "--device", "cpu"])
     with pytest.raises(SystemExit) as ended:
-        kinscape.main()
+        command_line.main()
     assert ended.value.code == 0
     record = json.loads(capsys.readouterr().out)
     (placement,) = record["photographs"]

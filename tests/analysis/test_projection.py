@@ -5,15 +5,24 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
-from analysis.distances import distance_matrix, distances_between
-from analysis.projection import DIMENSIONS, METHODS, place_points, project, project_layers, register
-from analysis.space import FeatureSpace
-from inputgen.errors import UserError
+from kinscape.analysis.space.distances import distance_matrix, distances_between
+from kinscape.analysis.space.projection import DIMENSIONS, METHODS, place_points, project, project_layers, register
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
 
 
 def make_space(vectors: object) -> FeatureSpace:
     values = np.asarray(vectors, dtype=np.float32)
-    return FeatureSpace(values, np.arange(len(values)), network="tiny", weights="ab12", layer="logits", source="drawn")
+    return FeatureSpace(
+        values,
+        np.arange(len(values)),
+        network="tiny",
+        weights="ab12",
+        layer="logits",
+        source="drawn",
+        vocabulary=load_imagenet(),
+    )
 
 
 def test_principal_components_equal_scikit_learns() -> None:

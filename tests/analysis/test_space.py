@@ -6,15 +6,17 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
-from analysis.categories import load_categories
-from analysis.space import Block, FeatureSpace, Groups, list_names
-from inputgen.errors import UserError
+from kinscape.analysis.space.space import Block, FeatureSpace, Groups, list_names
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
 
 
 def make_space(vectors: object, index: object = None) -> FeatureSpace:
     values = np.asarray(vectors, dtype=np.float32)
     classes = np.arange(len(values)) if index is None else np.asarray(index)
-    return FeatureSpace(values, classes, network="tiny", weights="ab12", layer="blocks.1", source="drawn")
+    return FeatureSpace(
+        values, classes, network="tiny", weights="ab12", layer="blocks.1", source="drawn", vocabulary=load_imagenet()
+    )
 
 
 def add_groups(space: FeatureSpace, values: NDArray[Any]) -> FeatureSpace:
@@ -185,16 +187,16 @@ def test_rows_are_found_in_the_order_asked() -> None:
 
 def test_classes_that_the_space_lacks_are_named() -> None:
     space = make_space(np.zeros((2, 2)), [281, 3])
-    wanted = f"this space of 2 classes lacks {load_categories()[277].name}, {load_categories()[5].name}; name"
+    wanted = f"this space of 2 classes lacks {load_imagenet()[277].name}, {load_imagenet()[5].name}; name"
     with pytest.raises(UserError) as caught:
         space.rows([277, 3, 5])
     assert str(caught.value).startswith(wanted)
 
 
 def test_a_long_list_of_names_is_cut() -> None:
-    names = [category.name for category in load_categories()]
-    assert list_names(range(5)) == ", ".join(names[:5])
-    assert list_names(range(118)) == ", ".join(names[:5]) + " and 113 more"
+    names = [category.name for category in load_imagenet()]
+    assert list_names(load_imagenet(), range(5)) == ", ".join(names[:5])
+    assert list_names(load_imagenet(), range(118)) == ", ".join(names[:5]) + " and 113 more"
 
 
 def test_a_space_is_frozen_and_checks_its_shape() -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from analysis.categories import find_group
-from analysis.closer import find_closer
-from analysis.export import write_triplets
-from analysis.space import FeatureSpace
-from analysis.triplets import Triplet, answer_triplets, count_triplets, read_questions
-from inputgen.errors import UserError
+from kinscape.analysis.export import write_triplets
+from kinscape.analysis.questions.closer import find_closer
+from kinscape.analysis.questions.triplets import Triplet, answer_triplets, count_triplets, read_questions
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
 
 COLUMNS = [one.name for one in fields(Triplet)]
 
@@ -26,6 +26,7 @@ SPACE = FeatureSpace(
     weights="ab12",
     layer="blocks.1",
     source="drawn",
+    vocabulary=load_imagenet(),
 )
 
 
@@ -82,7 +83,7 @@ def test_answers_are_those_of_closer(metric: str) -> None:
     found = answer_triplets(SPACE, [Triplet(*three) for three in words], metric=metric)
     assert found[:3] == found[3:]
     for one, three in zip(found, words, strict=True):
-        wanted = find_closer(SPACE, *map(find_group, three), metric=metric)
+        wanted = find_closer(SPACE, *map(load_imagenet().find_group, three), metric=metric)
         _, b, c = three
         low, high = wanted.interval or (None, None)
         numbers = (wanted.answer, wanted.distances[b], wanted.distances[c], wanted.margin, low, high, None, "")
@@ -120,7 +121,7 @@ def test_a_question_that_cannot_be_answered_says_why() -> None:
     [
         ("fox", True, ""),
         ("WOLF", False, ""),
-        (find_group("fox").synset, True, ""),
+        (load_imagenet().find_group("fox").id, True, ""),
         ("dog", None, "the expected answer 'dog' is neither 'fox' nor 'wolf'"),
         ("b", None, "the expected answer 'b' is neither 'fox' nor 'wolf'"),
     ],
@@ -158,7 +159,15 @@ def test_questions_are_counted() -> None:
 
 
 def test_of_two_as_near_none_is_as_expected() -> None:
-    space = FeatureSpace(np.array([[0], [2], [-2]], np.float32), SPACE.index[[0, 2, 4]], "tiny", "", "x", "drawn")
+    space = FeatureSpace(
+        np.array([[0], [2], [-2]], np.float32),
+        SPACE.index[[0, 2, 4]],
+        "tiny",
+        "",
+        "x",
+        "drawn",
+        vocabulary=load_imagenet(),
+    )
     question = Triplet("tabby", "red fox", "timber wolf", "red fox")
     (found,) = answer_triplets(space, [question], metric="euclidean")
     assert (found.answer, found.margin, found.agrees) == (None, 0.0, False)

@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from analysis.distances import distance_matrix, distances_between
-from analysis.space import FeatureSpace
-from analysis.variance import Likeness, explain_variance, find_components, judge_layouts, unfold_metric
 from benchmarks.variance import draw_figure
-from inputgen.errors import UserError
+from kinscape.analysis.questions.variance import (
+    Likeness,
+    explain_variance,
+    find_components,
+    judge_layouts,
+    unfold_metric,
+)
+from kinscape.analysis.space.distances import distance_matrix, distances_between
+from kinscape.analysis.space.space import FeatureSpace
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.inputgen.errors import UserError
 
 RNG = np.random.default_rng(2)
 
@@ -18,7 +25,7 @@ RNG = np.random.default_rng(2)
 def make_space(vectors: object, index: object = None) -> FeatureSpace:
     values = np.asarray(vectors, np.float32)
     places = np.arange(len(values)) if index is None else np.asarray(index)
-    return FeatureSpace(values, places, "tiny", "ab12", "logits", "drawn")
+    return FeatureSpace(values, places, "tiny", "ab12", "logits", "drawn", vocabulary=load_imagenet())
 
 
 SPACE = make_space(RNG.normal(size=(40, 7)) * [9, 5, 3, 2, 1, 1, 0.1] + 100)

@@ -20,12 +20,19 @@ PATIENCE = 30_000  # ms; a test that passes waits no longer than it must
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SERVE = """
 import sys
-from analysis.atlas import load_atlas
-from dashboard.app import create_app
-from dashboard.serve import serve
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.dashboard.app import create_app
+from kinscape.dashboard.serve import serve
 app = create_app([load_atlas(folder) for folder in sys.argv[1:]])
 serve(app, port=0, announce=lambda address: print(address, flush=True))
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what drives a browser, so that ``pytest -m "not browser"`` leaves it out."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
 
 
 @dataclass

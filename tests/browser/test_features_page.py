@@ -3,9 +3,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from analysis.atlas import load_atlas
-from dashboard.data import View
-from dashboard.pages.features import find_pairs
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.dashboard.pages.features.plane import find_pairs
+from kinscape.dashboard.view import View
 from tests.browser.conftest import Watched
 from tests.browser.test_map_page import LOCATE, name_of
 from tests.browser.test_shell import settle

@@ -8,13 +8,15 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from analysis.atlas import load_atlas
-from analysis.categories import load_categories
-from analysis.neighbours import find_nearest
-from dashboard.data import AtlasView
-from dashboard.figures.style import STYLES
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.questions.neighbours import find_nearest
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.dashboard.shell.style import make_styles
+from kinscape.dashboard.view import AtlasView
 from tests.browser.conftest import Watched
 from tests.conftest import TINY_CLASSES, AtlasFactory
+
+STYLES = make_styles(load_imagenet().super_groups)
 
 TABBY, RED_FOX, AIRLINER = 281, 277, 404
 
@@ -146,7 +148,7 @@ def find_box(page: Page, label: str) -> Locator:
 
 
 def name_of(index: int) -> str:
-    return load_categories()[index].name
+    return load_imagenet()[index].name
 
 
 def test_the_map_loads_with_every_category_and_explains_itself_once(watched: Watched) -> None:
@@ -174,7 +176,7 @@ def test_hovering_shows_name_and_picture_without_asking_the_server(watched: Watc
     asked = watched.count_callbacks()
     x, y = point_at(page, index)
     expect(card).to_be_visible()
-    expect(card.locator(".kin-about")).to_have_text(load_categories()[index].super_group)
+    expect(card.locator(".kin-about")).to_have_text(load_imagenet()[index].super_group)
     picture = card.locator("img")
     expect(picture).to_have_attribute("src", re.compile(rf"/class/{index}\.webp$"))
     page.wait_for_function("() => document.querySelector('.kin-hover img').naturalWidth === 32")

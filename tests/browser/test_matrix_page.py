@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlparse
 
 from playwright.sync_api import Page, expect
 
-from analysis.categories import load_categories
+from kinscape.analysis.words.imagenet import load_imagenet
 from tests.browser.conftest import Watched
 from tests.conftest import TINY_CLASSES
 
@@ -21,7 +21,7 @@ STANDS = """() => {
   const graphs = [...document.querySelectorAll(".matrix-pane:not([hidden]) .js-plotly-plot")];
   return graphs.length > 0 && graphs.every((graph) => graph.kinscapeDressed);
 }"""
-NAMES = [load_categories()[index].name for index in TINY_CLASSES]
+NAMES = [load_imagenet()[index].name for index in TINY_CLASSES]
 
 
 def open_matrix(watched: Watched, query: str = "?order=index") -> Page:

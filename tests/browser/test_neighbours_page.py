@@ -4,9 +4,9 @@ from urllib.parse import parse_qs, urlparse
 
 from playwright.sync_api import Page, expect
 
-from analysis.atlas import load_atlas
-from analysis.categories import load_categories
-from analysis.neighbours import find_distance_neighbours
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.questions.neighbours import find_distance_neighbours
+from kinscape.analysis.words.imagenet import load_imagenet
 from tests.browser.conftest import Watched
 from tests.conftest import TINY_CLASSES
 
@@ -38,7 +38,7 @@ def test_a_click_tells_who_points_to_whom(watched: Watched, atlas_folder: Any) -
     expect(page.locator(".kin-panel h2")).to_have_text("The graph")
     page.mouse.click(*page.evaluate(LOCATE, 281))
     expect(page.locator(".kin-panel h2")).to_have_text("tabby")
-    neighbour = load_categories()[onward[281]].name
+    neighbour = load_imagenet()[onward[281]].name
     expect(page.locator(".kin-nearest").first.locator(".kin-name")).to_have_text(neighbour)
     expect(page.get_by_role("textbox", name="Search for a category")).to_have_value("tabby")
     page.wait_for_function(LAID)

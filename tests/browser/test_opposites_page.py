@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from analysis.atlas import load_atlas
-from analysis.categories import load_categories
-from analysis.opposites import find_opposites
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.questions.opposites import find_opposites
+from kinscape.analysis.words.imagenet import load_imagenet
 from tests.browser.conftest import Watched
 from tests.browser.test_map_page import LOCATE
 from tests.browser.test_shell import settle
 from tests.conftest import AtlasFactory
 
 TABBY = 281
-NAMES = [category.name for category in load_categories()]
+NAMES = [category.name for category in load_imagenet()]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
-from dashboard.jobs import LARGEST_UPLOAD
+from kinscape.dashboard.jobs.records import LARGEST_UPLOAD
 from tests.browser.conftest import Watched
 from tests.browser.test_shell import tell_violations
 from tests.browser.workshop import open_workshop

@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from analysis.categories import load_categories
-from dashboard.pages.pictures import MOST_POINTS
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.dashboard.pages.pictures.page import MOST_POINTS
 from tests.browser.conftest import Watched
 from tests.conftest import TINY_CLASSES, AtlasFactory
 from tests.dashboard.test_pictures import write_vectors
@@ -31,7 +31,7 @@ def test_many_pictures_are_a_density_that_opens_into_points(
     page.mouse.move(lone["x"] + lone["width"] / 2, lone["y"] + lone["height"] / 2)
     expect(page.locator("#pictures-hover .kin-name")).to_be_visible()
     assert page.locator("#pictures-hover .kin-name").text_content() in {
-        load_categories()[index].name for index in TINY_CLASSES
+        load_imagenet()[index].name for index in TINY_CLASSES
     }
     for _ in range(30):  # Plotly takes each turn for a tenth, however far it goes
         page.mouse.wheel(0, -200)

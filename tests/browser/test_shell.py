@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from dashboard.app import PAGES
+from kinscape.dashboard.app import PAGES
 from tests.browser.conftest import Watched
 
 PATHS = [page.path for page in PAGES]

@@ -6,10 +6,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from analysis.atlas import load_atlas
-from analysis.categories import load_categories
-from analysis.neighbours import find_nearest
-from dashboard.snapshot import write_snapshot
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.questions.neighbours import find_nearest
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.dashboard.snapshot.page import write_snapshot
 from tests.conftest import AtlasFactory
 
 TABBY, RED_FOX = 281, 277
@@ -54,14 +54,14 @@ def open_file(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 def locate(page: Page, index: int) -> tuple[float, float]:
-    box = page.locator(f'path[data-name="{load_categories()[index].name}"]').bounding_box()
+    box = page.locator(f'path[data-name="{load_imagenet()[index].name}"]').bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def list_nearest(folder: Path, index: int, layer: str) -> list[tuple[str, str]]:
     found = find_nearest(load_atlas(folder).space(layer), [index], metric="euclidean", count=10)
-    return [(load_categories()[each.index].name, f"{each.distance:#.4g}") for each in found]
+    return [(load_imagenet()[each.index].name, f"{each.distance:#.4g}") for each in found]
 
 
 def read_nearest(page: Page) -> list[tuple[str, str]]:

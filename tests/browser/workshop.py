@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 
-from analysis.atlas import load_atlas
-from dashboard import worker as workers
-from dashboard.app import create_app
-from dashboard.data import View
-from dashboard.jobs import Jobs
-from dashboard.kinds.placing import place
-from dashboard.serve import serve
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.dashboard.app import create_app
+from kinscape.dashboard.jobs import worker as workers
+from kinscape.dashboard.jobs.records import Jobs
+from kinscape.dashboard.jobs.tasks.place import place
+from kinscape.dashboard.serve import serve
+from kinscape.dashboard.view import View
 from tests.browser.conftest import ROOT
 
 SLOWLY = 0.05  # seconds between two looks at the queue

@@ -3,11 +3,12 @@ from typing import Any
 
 import pytest
 
-from analysis.agreement import measure_agreement
-from analysis.atlas import Atlas, load_atlas
-from dashboard.data import AtlasView, View
-from dashboard.figures.about import draw_layers
-from dashboard.pages import about
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.analysis.questions.agreement import measure_agreement
+from kinscape.dashboard.pages.about import agreement as about_agreement
+from kinscape.dashboard.pages.about import page as about
+from kinscape.dashboard.pages.about.figure import draw_layers
+from kinscape.dashboard.view import AtlasView, View
 from tests.conftest import AtlasFactory
 from tests.dashboard.components import read_text, walk
 
@@ -44,16 +45,16 @@ def test_recognition_is_told_kind_by_kind_and_judge_by_judge(view: View) -> None
 def test_the_agreement_is_that_of_the_command_line(view: View) -> None:
     spaces = [view.default.atlas.space(layer) for layer in ("blocks.2", "logits")]
     expected = measure_agreement(spaces, metrics=["euclidean"], permutations=0)
-    found = about.measure_layers(view.default)
+    found = about_agreement.measure_layers(view.default)
     assert [row.layer for row in found] == ["blocks.2", "logits"]
     assert [row.of_ten for row in found] == [one.precision for one in expected]
     assert [row.pearson for row in found] == pytest.approx([one.wu_palmer.pearson for one in expected])
-    assert about.measure_layers(view.default) is found
+    assert about_agreement.measure_layers(view.default) is found
 
 
 def test_the_agreement_is_shown_as_figure_and_table(view: View) -> None:
-    figure, told = about.show_agreement(view.default, "dark")
-    rows = about.measure_layers(view.default)
+    figure, told = about_agreement.show_agreement(view.default, "dark")
+    rows = about_agreement.measure_layers(view.default)
     traces: Any = figure.data
     assert list(traces[0].x) == ["blocks.2", "logits"]
     assert list(traces[0].y) == [row.of_ten for row in rows]

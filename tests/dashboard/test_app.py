@@ -11,12 +11,12 @@ import pytest
 from flask.testing import FlaskClient
 from plotly.utils import PlotlyJSONEncoder
 
-from analysis.atlas import load_atlas
-from dashboard import ids
-from dashboard.answers import LARGEST_REQUEST
-from dashboard.app import PAGES, create_app, show_page
-from dashboard.data import View
-from inputgen.errors import UserError
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.dashboard.app import PAGES, create_app, show_page
+from kinscape.dashboard.http import LARGEST_REQUEST
+from kinscape.dashboard.shell import ids
+from kinscape.dashboard.view import View
+from kinscape.inputgen.errors import UserError
 from tests.conftest import AtlasFactory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,15 +137,15 @@ def test_an_error_inside_is_told_plainly(folder: Path) -> None:
 def test_the_app_needs_no_torch(folder: Path) -> None:
     code = (
         "import sys; sys.modules.update(torch=None, timm=None, umap=None, torchvision=None)\n"
-        "from analysis.atlas import load_atlas\n"
-        "from dashboard.app import create_app\n"
-        "from dashboard.data import View\n"
-        "from dashboard.pages.map import show\n"
-        "from dashboard.state import MapState\n"
+        "from kinscape.analysis.atlas.atlas import load_atlas\n"
+        "from kinscape.dashboard.app import create_app\n"
+        "from kinscape.dashboard.view import View\n"
+        "from kinscape.dashboard.pages.map.page import show\n"
+        "from kinscape.dashboard.shell.state import MapState\n"
         f"atlas = load_atlas({str(folder)!r})\n"
         "client = create_app([atlas]).server.test_client()\n"
         "shown = show(View([atlas]), MapState('tiny', 'logits', 281))\n"
-        "from dashboard.app import PAGES, show_page\n"
+        "from kinscape.dashboard.app import PAGES, show_page\n"
         "assert all(show_page(View([atlas]), '/' + page.path, '') for page in PAGES)\n"
         "print(client.get('/').status_code, len(shown))"
     )

@@ -3,13 +3,15 @@ from typing import Any
 import pytest
 from dash import html
 
-from analysis.atlas import load_atlas
-from analysis.categories import find_group
-from analysis.closer import Vote, ask_wordnet, bound_distances, collect_votes, find_closer
-from analysis.files import list_shipped_atlases
-from dashboard.data import View
-from dashboard.figures.closer import COLOURS, SYMBOLS, draw_trio
-from dashboard.pages import closer
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.files import list_shipped_atlases
+from kinscape.analysis.questions.closer import bound_distances, find_closer
+from kinscape.analysis.questions.votes import Vote, ask_wordnet, collect_votes
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.dashboard.pages.closer import answer as closer_answer
+from kinscape.dashboard.pages.closer import page as closer
+from kinscape.dashboard.pages.closer.figure import COLOURS, SYMBOLS, draw_trio
+from kinscape.dashboard.view import View
 from tests.conftest import TINY_CLASSES, AtlasFactory
 from tests.dashboard.components import find, read_text
 
@@ -24,11 +26,11 @@ def view(tiny_atlas: AtlasFactory) -> View:
 def test_the_answer_is_that_of_the_command_line(view: View) -> None:
     asked = closer.ask(view.default, "cat", "fox", "wolf", "logits", "euclidean")
     space = load_atlas(view.default.atlas.folder).space("logits")
-    groups = [find_group(word) for word in ("cat", "fox", "wolf")]
+    groups = [load_imagenet().find_group(word) for word in ("cat", "fox", "wolf")]
     answer = find_closer(space, *groups, metric="euclidean")
     assert asked.answer == answer
     assert asked.bounds == bound_distances(space, answer)
-    assert asked.kinship == ask_wordnet(answer)
+    assert asked.kinship == ask_wordnet(answer, load_imagenet())
     assert asked.members == [("cat", list(CATS)), ("fox", list(FOXES)), ("wolf", list(WOLVES))]
 
 
@@ -36,12 +38,13 @@ def test_what_is_shown_is_what_was_answered(view: View) -> None:
     shown, members = closer.show_answer(view, None, " cat ", "fox", "wolf", "blocks.2", "cosine")
     asked = closer.ask(view.default, "cat", "fox", "wolf", "blocks.2", "cosine")
     text = read_text(shown)
-    assert closer.tell_verdict(asked) in text
+    assert closer_answer.tell_verdict(asked) in text
     for word in ("fox", "wolf"):
         assert f"{asked.answer.distances[word]:#.4g}" in text
         low, high = asked.bounds[word] or (0, 0)
         assert f"{low:.3g} to {high:.3g}" in text
     assert f"margin {asked.answer.margin:.3g}" in text
+    assert asked.kinship is not None
     assert asked.kinship.sentence in text
     assert "tiny, layer blocks.2, cosine distance" in text
     assert [image.src.rsplit("/", 1)[1] for image in find(members, "Img")] == [
@@ -118,11 +121,11 @@ def test_votes_that_are_only_a_sign_are_not_counted_as_sure() -> None:
 
 
 def test_a_span_puts_a_number_where_it_is() -> None:
-    span = closer.lay_span(2.0, (1.0, 4.0), left=0.0, right=5.0)
+    span = closer_answer.lay_span(2.0, (1.0, 4.0), left=0.0, right=5.0)
     bar, dot = span.children
     assert bar.style == {"left": "20.00%", "width": "60.00%"}
     assert dot.style == {"left": "40.00%"}
-    beyond = closer.lay_span(9.0, None, left=0.0, right=5.0).children
+    beyond = closer_answer.lay_span(9.0, None, left=0.0, right=5.0).children
     assert beyond[0].style == {"left": "100.00%", "width": "0.00%"}
 
 
@@ -139,10 +142,10 @@ def test_examples_are_those_that_the_atlas_can_be_asked(view: View) -> None:
 
 
 def test_a_large_group_is_shown_by_some_of_it() -> None:
-    shown = closer._spread(range(118))
-    assert len(shown) == closer.SHOWN
+    shown = closer_answer._spread(range(118))
+    assert len(shown) == closer_answer.SHOWN
     assert (shown[0], shown[-1]) == (0, 117)
-    assert closer._spread([3, 5]) == [3, 5]
+    assert closer_answer._spread([3, 5]) == [3, 5]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 
-from analysis.atlas import Atlas, load_atlas
-from dashboard.data import CLUSTERS, COUNT, FARTHEST, FRAME, AtlasView, View
-from inputgen.errors import UserError
+from kinscape.analysis.atlas.atlas import Atlas, load_atlas
+from kinscape.dashboard.view import CLUSTERS, COUNT, FARTHEST, FRAME, AtlasView, View
+from kinscape.inputgen.errors import UserError
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
 TABBY = 281
@@ -30,7 +30,7 @@ def test_a_pin_tells_the_true_distances_and_the_ranks_on_the_map(atlas: Atlas) -
     on_map = np.argsort(np.argsort(cdist(positions[[row]], positions)[0]))
     assert list(pin.ranks) == on_map[order].tolist()
     assert pin.kept == sum(on_map[order] <= COUNT)
-    assert (pin.category.name, pin.category.wnid) == ("tabby", "n02123045")
+    assert (pin.category.name, pin.category.id) == ("tabby", "n02123045")
 
 
 def test_a_pin_tells_what_is_far_away_and_what_is_near_on_the_map_alone(atlas: Atlas) -> None:

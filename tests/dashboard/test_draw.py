@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 from dash import no_update
 
-from analysis.atlas import addition_name, load_atlas, picture_name
-from dashboard import waiting as stands
-from dashboard.app import create_app
-from dashboard.data import AtlasView, View
-from dashboard.figures.draw import OTHERS, REDS, TARGETS, Mark, draw_drawings, draw_logits
-from dashboard.images import addition_address
-from dashboard.jobs import CANCELLED, DONE, FAILED, RUNNING, Jobs, JobStatus, frame_name
-from dashboard.page import read_fields
-from dashboard.pages import draw as page
-from inputgen.errors import UserError
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.atlas.manifest import addition_name, picture_name
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.dashboard.app import create_app
+from kinscape.dashboard.images import addition_address
+from kinscape.dashboard.jobs.records import CANCELLED, DONE, FAILED, RUNNING, Jobs, JobStatus, frame_name
+from kinscape.dashboard.pages.draw import page
+from kinscape.dashboard.pages.draw import result as draw_result
+from kinscape.dashboard.pages.draw import sums as draw_sums
+from kinscape.dashboard.pages.draw.figure import OTHERS, REDS, TARGETS, Mark, draw_drawings, draw_logits
+from kinscape.dashboard.shell import job_panel as stands
+from kinscape.dashboard.shell.page import read_fields
+from kinscape.dashboard.view import AtlasView, View
+from kinscape.inputgen.errors import UserError
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
 MINE, OTHERS_ID = "a" * 32, "b" * 32
@@ -106,7 +110,9 @@ def test_drawings_are_marked_between_their_parents(folder: Path) -> None:
     positions = atlas.map("logits").positions
     marks = [Mark("merged", (1.0, 2.0)), Mark("beside", (3.0, 4.0), "hexagram")]
     ringed = {A: "one", B: "other", 999: "not in the atlas"}
-    figure = draw_drawings(positions, atlas.index, atlas.groups, marks, scheme="light", ringed=ringed, line=True)
+    figure = draw_drawings(
+        positions, atlas.index, atlas.groups, atlas.styles, marks, scheme="light", ringed=ringed, line=True
+    )
     rings, drawn = figure.data[-2:]
     assert (rings.customdata, rings.text, "lines" in rings.mode) == ((A, B), ("one", "other"), True)
     assert rings.x[0] == pytest.approx(positions[atlas.index == A][0, 0])
@@ -116,7 +122,7 @@ def test_drawings_are_marked_between_their_parents(folder: Path) -> None:
 
 
 def test_the_sums_of_an_atlas(view: View) -> None:
-    (one,) = page.find_sums(view.default)
+    (one,) = draw_sums.find_sums(view.default)
     assert (one.a, one.b, one.key, one.lost) == (A, B, f"{A}-{B}", 1)
     assert list(one.ways) == ["merged", "juxtaposed"]
     assert one.ways["merged"].place == pytest.approx(0.5, abs=0.01)
@@ -128,21 +134,21 @@ def test_the_sums_of_an_atlas(view: View) -> None:
 
 
 def test_the_words_for_groups_are_listed() -> None:
-    groups = page.list_groups()
+    groups = page.list_groups(load_imagenet())
     assert {"cat", "fox", "turtle", "dog"} <= set(groups)
     assert "tabby" not in groups
     assert groups == sorted(set(groups))
 
 
 def test_sums_are_ordered() -> None:
-    sums = tuple(page.Sum(a, a + 1, {}, {}, apart) for a, apart in ((5, 2.0), (1, 3.0), (3, 1.0)))
-    assert [one.a for one in page.order_sums(sums, "listed")] == [5, 1, 3]
-    assert [one.a for one in page.order_sums(sums, "near")] == [3, 5, 1]
-    assert [one.a for one in page.order_sums(sums, "far")] == [1, 5, 3]
+    sums = tuple(draw_sums.Sum(a, a + 1, {}, {}, apart, ("a", "b")) for a, apart in ((5, 2.0), (1, 3.0), (3, 1.0)))
+    assert [one.a for one in draw_sums.order_sums(sums, "listed")] == [5, 1, 3]
+    assert [one.a for one in draw_sums.order_sums(sums, "near")] == [3, 5, 1]
+    assert [one.a for one in draw_sums.order_sums(sums, "far")] == [1, 5, 3]
 
 
 def test_a_sum_is_shown_with_its_parents_and_what_it_became(view: View) -> None:
-    text = write_text(page.lay_pair(view, "tiny", "", "light"))
+    text = write_text(draw_sums.lay_pair(view, "tiny", "", "light"))
     for way in ("merged", "juxtaposed"):
         address = addition_address(view.default, way, A, B)
         assert address is not None
@@ -150,7 +156,7 @@ def test_a_sum_is_shown_with_its_parents_and_what_it_became(view: View) -> None:
     names = [view.default.categories[index].name for index in (A, B)]
     assert f"{names[0]} + {names[1]}" in text
     assert "lite9 sees" in text
-    tiles, sheets = page.lay_pairs(view, "tiny", "nonsense", 7)
+    tiles, sheets = draw_sums.lay_pairs(view, "tiny", "nonsense", 7)
     assert (len(tiles), sheets) == (1, 1)
     assert write_text({"type": "draw-pairs", "pair": f"{A}-{B}"}) in write_text(tiles)
 
@@ -171,8 +177,8 @@ def test_the_route_of_the_sums_sends_their_pictures(view: View, folder: Path) ->
 
 def test_an_atlas_without_sums_says_so(tiny_atlas: AtlasFactory) -> None:
     view = View([load_atlas(tiny_atlas(pictures=False))])
-    assert "no drawings of sums" in write_text(page.lay_pair(view, "tiny", "1-2", "light"))
-    assert page.lay_pairs(view, "tiny", "near", 1) == ([], 1)
+    assert "no drawings of sums" in write_text(draw_sums.lay_pair(view, "tiny", "1-2", "light"))
+    assert draw_sums.lay_pairs(view, "tiny", "near", 1) == ([], 1)
 
 
 def test_without_a_queue_the_page_says_that_drawing_is_off(folder: Path) -> None:
@@ -182,7 +188,7 @@ def test_without_a_queue_the_page_says_that_drawing_is_off(folder: Path) -> None
     assert "draw-go" not in laid
     with pytest.raises(UserError, match="Nothing can be drawn here"):
         ask(view)
-    assert page.lay_result(view, MINE, "light") is None
+    assert draw_result.lay_result(view, MINE, "light") is None
 
 
 def test_what_is_asked_for_is_queued_as_plain_values(view: View, jobs: Jobs) -> None:
@@ -217,7 +223,7 @@ def test_a_job_is_followed_until_it_ends(view: View, jobs: Jobs) -> None:
     text = write_text(stands.lay_stand(view, id, MINE)[0])
     assert "Drawing: step 3 of 10." in text
     assert f"/jobs/{id}/frame-0001.webp" in text
-    assert page.lay_result(view, id, "light") is None
+    assert draw_result.lay_result(view, id, "light") is None
     finish(jobs, id)
     assert stands.lay_stand(view, id, MINE) == (None, True, id, "none")
 
@@ -234,11 +240,11 @@ def test_the_place_in_the_queue_is_told(view: View, jobs: Jobs, ahead: int, told
 def test_a_finished_drawing_is_shown(view: View, jobs: Jobs) -> None:
     id = ask(view)
     finish(jobs, id)
-    logits = page.read_logits(view, id, 3)
+    logits = draw_result.read_logits(view, id, 3)
     assert logits is not None
     assert logits.shape == (3, 1000)
     assert logits[2, 281] == 2281
-    text = write_text(page.lay_result(view, id, "light"))
+    text = write_text(draw_result.lay_result(view, id, "light"))
     for there in ("picture.png", "film.mp4", "trace.parquet", "reached: tabby", "lite9", "75.0%", "tabby-lynx-1.png"):
         assert there in text
     for absent in ("stopped after step", "lite9 sees tabby"):
@@ -252,9 +258,9 @@ def test_a_cancelled_and_a_failed_drawing_are_told(view: View, jobs: Jobs) -> No
     finish(jobs, stopped, CANCELLED)
     finish(jobs, failed, FAILED, "the network is away")
     stands.cancel(view, 1, waiting, MINE)
-    assert "stopped after step 1 of 2" in write_text(page.lay_result(view, stopped, "light"))
-    assert "This could not be drawn: the network is away." in write_text(page.lay_result(view, failed, "light"))
-    assert "cancelled before it began" in write_text(page.lay_result(view, waiting, "light"))
+    assert "stopped after step 1 of 2" in write_text(draw_result.lay_result(view, stopped, "light"))
+    assert "This could not be drawn: the network is away." in write_text(draw_result.lay_result(view, failed, "light"))
+    assert "cancelled before it began" in write_text(draw_result.lay_result(view, waiting, "light"))
 
 
 @pytest.mark.parametrize("id", ["0" * 32, "../../etc", "x"])
@@ -262,7 +268,7 @@ def test_a_job_that_is_not_there_is_told(view: View, id: str) -> None:
     stand, idle, ended, cancel = stands.lay_stand(view, id, MINE)
     assert "not kept any more" in write_text(stand)
     assert (idle, ended, cancel) == (True, "", "none")
-    assert page.lay_result(view, id, None) is None
+    assert draw_result.lay_result(view, id, None) is None
 
 
 def test_no_session_is_told_and_nothing_breaks(view: View) -> None:

@@ -15,14 +15,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis.atlas import load_atlas
-from dashboard.data import View
-from dashboard.jobs import CANCELLED, DONE, FAILED, Jobs, JobStatus, frame_name
-from dashboard.kinds.drawing import RECIPES, Request
-from dashboard.worker import Worker
-from inputgen import recipe
-from inputgen.errors import UserError
-from inputgen.network import load_network
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.dashboard.jobs.records import CANCELLED, DONE, FAILED, Jobs, JobStatus, frame_name
+from kinscape.dashboard.jobs.tasks.draw import RECIPES, Request
+from kinscape.dashboard.jobs.worker import Worker
+from kinscape.dashboard.view import View
+from kinscape.inputgen import recipes
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import load_network
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION = "a" * 32
@@ -30,13 +31,13 @@ PATIENCE = 120  # seconds; a test that passes waits no longer than it must
 
 
 def test_the_recipes_are_those_there_are() -> None:
-    assert tuple(recipe.RECIPES) == RECIPES
+    assert tuple(recipes.RECIPES) == RECIPES
 
 
 def test_a_request_is_read_from_what_fields_hold() -> None:
     told = {"expression": "tabby + lynx", "recipe": None, "steps": "", "size": "64", "seed": 3, "atlas": "x"}
-    assert Request.read(told) == Request("tabby + lynx", "", 0, 64, 3)
-    assert Request.read({"expression": "tabby"}) == Request("tabby", size=160)
+    assert Request.read(told, load_imagenet()) == Request("tabby + lynx", "", 0, 64, 3)
+    assert Request.read({"expression": "tabby"}, load_imagenet()) == Request("tabby", size=160)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_a_request_is_read_from_what_fields_hold() -> None:
         ({"expression": "tabby +"}, "a name is missing after '+'"),
         ({"expression": "$(touch x); tabby"}, "at character 1 of"),
         ({"expression": "a" * 1001}, "here an expression has at most 1,000 characters"),
-        ({"recipe": "../../etc/passwd"}, "no recipe is called '../../etc/passwd'; choose one of: natural, fourier"),
+        ({"recipe": "../../etc/passwd"}, "no recipe is called '../../etc/passwd'; choose one of: natural, smooth"),
         ({"recipe": "recipe.json"}, "no recipe is called 'recipe.json'"),
         ({"steps": 1001}, "here steps can be 0 to 1,000; got 1,001"),
         ({"steps": -1}, "here steps can be 0 to 1,000; got -1"),
@@ -60,7 +61,7 @@ def test_a_request_is_read_from_what_fields_hold() -> None:
 )
 def test_what_is_out_of_bounds_is_told(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError, match=re.escape(told)):
-        Request.read({"expression": "tabby", **changes})
+        Request.read({"expression": "tabby", **changes}, load_imagenet())
 
 
 @pytest.fixture(scope="module")

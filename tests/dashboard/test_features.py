@@ -7,21 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import blanking as analysis_blanking
-from analysis.atlas import load_atlas
-from analysis.axes import measure_axes
-from analysis.categories import load_categories
-from dashboard.data import View
-from dashboard.figures.features import draw_axes
-from dashboard.jobs import DONE, FAILED, Jobs, JobStatus
-from dashboard.kinds import blanking
-from dashboard.pages import features as page
-from dashboard.worker import KINDS, Work
-from inputgen.errors import UserError
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.measuring import blanking as analysis_blanking
+from kinscape.analysis.questions.axes import measure_axes
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.dashboard.jobs.records import DONE, FAILED, Jobs, JobStatus
+from kinscape.dashboard.jobs.tasks import blank as blanking
+from kinscape.dashboard.jobs.worker import KINDS, Work
+from kinscape.dashboard.pages.features import ends as features_ends
+from kinscape.dashboard.pages.features import page
+from kinscape.dashboard.pages.features import plane as features_plane
+from kinscape.dashboard.pages.features.figure import draw_axes
+from kinscape.dashboard.view import View
+from kinscape.inputgen.errors import UserError
 from tests.conftest import TINY_CLASSES, AtlasFactory
 from tests.dashboard.components import find, read_text
 
-NAMES = {category.index: category.name for category in load_categories()}
+NAMES = {category.index: category.name for category in load_imagenet()}
 LAYER = "blocks.2"
 
 
@@ -69,7 +71,7 @@ def test_the_categories_lie_where_the_two_feature_maps_say(view: View) -> None:
 
 def test_names_at_the_ends_stand_apart(view: View) -> None:
     axes = measure_axes(view.default.atlas.space(LAYER, standardised=False), 0, 1)
-    figure = draw_axes(axes, view.default.groups, NAMES, titles=("a", "b"), scheme="dark")
+    figure = draw_axes(axes, view.default.groups, view.styles, NAMES, titles=("a", "b"), scheme="dark")
     (ends,) = [trace for trace in figure.data if trace.name == "ends"]
     strongest = NAMES[int(axes.index[axes.rank(0)[0]])]
     assert strongest in [text.strip() for text in ends.text]
@@ -82,29 +84,29 @@ def test_names_at_the_ends_stand_apart(view: View) -> None:
 
 
 def test_the_ends_of_an_axis_are_listed_and_pictured(view: View) -> None:
-    cards, up, across = page.show_ends(view, None, LAYER, 4, 1, "learned")
+    cards, up, across = features_ends.show_ends(view, None, LAYER, 4, 1, "learned")
     axes = measure_axes(view.default.atlas.space(LAYER, standardised=False), 4, 1)
     for axis, card in enumerate(cards):
         ranked = [NAMES[index] for index in axes.index[axes.rank(axis)].tolist()]
         names = [read_text(each) for each in find(card, "Span") if each.className == "kin-told"]
-        assert names == ranked[: page.LISTED] + ranked[::-1][: page.LISTED]
+        assert names == ranked[: features_ends.LISTED] + ranked[::-1][: features_ends.LISTED]
     ranked = [NAMES[index] for index in axes.index[axes.rank(0)].tolist()][::-1]
-    assert [each.alt for each in find(across, "Img")] == ranked[: page.STRIP] + ranked[-page.STRIP :]
+    assert [each.alt for each in find(across, "Img")] == ranked[: features_ends.STRIP] + ranked[-features_ends.STRIP :]
     ranked = [NAMES[index] for index in axes.index[axes.rank(1)].tolist()]
-    assert [each.alt for each in find(up, "Img")] == ranked[: page.STRIP] + ranked[-page.STRIP :]
+    assert [each.alt for each in find(up, "Img")] == ranked[: features_ends.STRIP] + ranked[-features_ends.STRIP :]
     assert "/draw?expression=blocks.2%5B4%5D" in [each.href for each in find(cards[0], "Link")]
 
 
 def test_the_pairs_that_stand_out(view: View) -> None:
     vectors = view.default.atlas.space(LAYER, standardised=False).vectors.astype(np.float64)
     related = np.asarray(np.corrcoef(vectors, rowvar=False))
-    found = {name: page.choose_pair(view, name, None, LAYER) for name in page.PAIRS}
+    found = {name: page.choose_pair(view, name, None, LAYER) for name in features_plane.PAIRS}
     assert related[found["opposed"]] == pytest.approx(related.min())
     np.fill_diagonal(related, -1)
     assert related[found["alike"]] == pytest.approx(related.max())
     assert abs(related[found["unrelated"]]) == pytest.approx(np.abs(related).min())
     assert set(found["spread"]) == set(np.argsort(vectors.std(axis=0))[-2:].tolist())
-    first, second = found[page.RANDOM]
+    first, second = found[features_plane.RANDOM]
     assert first != second
     assert {first, second} <= set(range(6))
 
@@ -112,14 +114,16 @@ def test_the_pairs_that_stand_out(view: View) -> None:
 @pytest.mark.parametrize(("i", "j"), [(0, 6), (-1, 2), ("", 3), (None, None), (1.5, 2)])
 def test_a_map_that_the_layer_lacks_gives_way_to_those_that_vary_most(view: View, i: Any, j: Any) -> None:
     figure, told = page.show_axes(view, None, LAYER, i, j, "learned", "", [], "light")
-    assert figure.layout.xaxis.title.text == "blocks.2[{}]".format(page.find_pairs(view.default, LAYER)["spread"][0])
+    assert figure.layout.xaxis.title.text == "blocks.2[{}]".format(
+        features_plane.find_pairs(view.default, LAYER)["spread"][0]
+    )
     assert "blocks.2 has the feature maps 0 to 5." in told
 
 
 def test_what_makes_no_sense_is_told(view: View) -> None:
     _, told = page.show_axes(view, "none", "none", 3, 3, "none", "", "none", "none")
     assert told == "two different feature maps are wanted as axes; got 3 twice"
-    assert page.show_ends(view, None, LAYER, 3, 3, "learned") == ([], [], [])
+    assert features_ends.show_ends(view, None, LAYER, 3, 3, "learned") == ([], [], [])
     _, told = page.show_axes(view, None, LAYER, 0, 1, "learned", "cat", [], "light")
     assert "“cat” is no single category of this atlas." in told
 
@@ -176,7 +180,7 @@ def test_the_two_maps_are_drawn_when_somebody_asks(working: View) -> None:
     assert first.job.request == {"atlas": "tiny", "expression": "blocks.2[0]", "size": 128, "steps": 48}
     working.jobs.write_status(JobStatus(first.job, DONE))
     working.jobs.write_status(JobStatus(second.job, FAILED, error="no such map"))
-    _, up, across = page.show_ends(working, None, LAYER, 0, 1, "learned")
+    _, up, across = features_ends.show_ends(working, None, LAYER, 0, 1, "learned")
     own = find(across, "Img")[-1]
     assert (own.src, own.alt) == (f"/jobs/{first.job.id}/picture.png", "What tiny drew for blocks.2[0]")
     assert "no such map" in read_text(up)

@@ -5,12 +5,13 @@ import plotly.graph_objects as go
 import pytest
 from numpy.typing import NDArray
 
-from analysis.categories import SUPER_GROUPS
-from dashboard.figures import map as figures
-from dashboard.figures import style
+from kinscape.analysis.words.imagenet import SUPER_GROUPS
+from kinscape.dashboard.pages.map import figure as figures
+from kinscape.dashboard.shell import style
 
 POSITIONS = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0]], dtype=np.float32)
 INDEX = np.array([281, 404, 207, 1])
+STYLES = style.make_styles(SUPER_GROUPS)
 GROUPS = ["other mammals", "vehicles", "dogs", "other mammals"]
 MARKS = ["links", "strange", "wrong", "nearest", "pinned"]
 
@@ -30,7 +31,7 @@ SIGHTS = {
 
 
 def draw(**options: object) -> go.Figure:
-    return figures.draw_map(POSITIONS, INDEX, GROUPS, **{"scheme": "light", **options})  # type: ignore[arg-type]
+    return figures.draw_map(POSITIONS, INDEX, GROUPS, STYLES, **{"scheme": "light", **options})  # type: ignore[arg-type]
 
 
 def linearise(colour: str) -> NDArray[np.float64]:
@@ -70,7 +71,7 @@ def measure_difference(one: str, other: str, sight: str) -> float:
 def test_one_trace_a_super_group_in_legend_order_after_the_marks() -> None:
     traces = draw().data
     assert [trace.name for trace in traces] == [*MARKS, "dogs", "other mammals", "vehicles"]
-    assert [trace.name for trace in traces[figures.MARKS :]] == style.list_groups(GROUPS)
+    assert [trace.name for trace in traces[figures.MARKS :]] == style.list_groups(GROUPS, STYLES)
 
 
 def test_points_are_known_by_their_class_index() -> None:
@@ -102,7 +103,7 @@ def test_chosen_super_groups_stay_while_the_others_fade() -> None:
 def test_a_scheme_sets_the_colours(scheme: str) -> None:
     figure = draw(scheme=scheme, pinned=281, pinned_name="tabby")
     dogs = next(trace for trace in figure.data if trace.name == "dogs")
-    assert dogs.marker.color == style.STYLES["dogs"].colour(scheme)
+    assert dogs.marker.color == STYLES["dogs"].colour(scheme)
     assert figure.layout.font.color == style.INKS[scheme]
     assert figure.data[figures.MARKS - 1].textfont.color == style.INKS[scheme]
     assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"  # the page's own background
@@ -123,7 +124,9 @@ def test_a_frame_is_what_is_seen_whatever_lies_there() -> None:
 
 def test_in_three_dimensions_the_same_is_drawn() -> None:
     deep = np.column_stack([POSITIONS, [9.0, 8.0, 7.0, 6.0]]).astype(np.float32)
-    figure = figures.draw_map(deep, INDEX, GROUPS, scheme="dark", pinned=404, nearest=[1], pinned_name="airliner")
+    figure = figures.draw_map(
+        deep, INDEX, GROUPS, STYLES, scheme="dark", pinned=404, nearest=[1], pinned_name="airliner"
+    )
     flat = draw(scheme="dark", pinned=404, nearest=[1], pinned_name="airliner")
     assert {trace.type for trace in figure.data} == {"scatter3d"}
     for one, other in zip(figure.data, flat.data, strict=True):
@@ -171,14 +174,14 @@ def test_distances_stand_with_the_names_of_both() -> None:
 
 
 def test_every_super_group_has_a_style_of_its_own() -> None:
-    assert tuple(style.STYLES) == SUPER_GROUPS
+    assert tuple(STYLES) == (*SUPER_GROUPS, "")
     for scheme in style.SCHEMES:
-        assert len({style.colour(scheme) for style in style.STYLES.values()}) == len(SUPER_GROUPS)
+        assert len({one.colour(scheme) for one in style.PALETTE}) == len(SUPER_GROUPS)
 
 
 @pytest.mark.parametrize("scheme", style.SCHEMES)
 def test_colours_can_be_told_apart_with_any_sight_where_the_symbol_is_the_same(scheme: str) -> None:
-    for one, other in combinations(style.STYLES.values(), 2):
+    for one, other in combinations(style.PALETTE, 2):
         sights = SIGHTS if one.symbol == other.symbol else ["full"]
         for sight in sights:
             assert measure_difference(one.colour(scheme), other.colour(scheme), sight) > 12
@@ -189,7 +192,7 @@ def test_colours_stand_out_from_the_background(scheme: str) -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast(style.INKS[scheme], style.BACKGROUNDS[scheme]) > 7
     assert contrast(figures.ALERTS[scheme], style.BACKGROUNDS[scheme]) > 4.5
-    for each in style.STYLES.values():
+    for each in style.PALETTE:
         assert contrast(each.colour(scheme), style.BACKGROUNDS[scheme]) > 3
 
 

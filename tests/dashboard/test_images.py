@@ -6,10 +6,10 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
-from analysis.atlas import load_atlas
-from dashboard.app import create_app
-from dashboard.data import View
-from dashboard.images import picture_address, picture_base
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.dashboard.app import create_app
+from kinscape.dashboard.images import picture_address, picture_base
+from kinscape.dashboard.view import View
 from tests.conftest import AtlasFactory
 
 
@@ -38,7 +38,7 @@ def test_a_picture_is_sent_as_it_is_for_ever(view: View, client: FlaskClient) ->
 
 
 def test_a_small_picture_is_the_same_but_small(tiny_atlas: AtlasFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.images.SMALL", 16)
+    monkeypatch.setattr("kinscape.dashboard.images.SMALL", 16)
     view = View([load_atlas(tiny_atlas(network="timm/small"))])
     client = create_app([view.default.atlas]).server.test_client()
     address = picture_address(view.default, 281, small=True)

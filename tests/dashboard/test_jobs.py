@@ -12,14 +12,25 @@ from typing import Any
 
 import pytest
 
-from analysis.atlas import load_atlas
-from dashboard import jobs as module
-from dashboard import worker as workers
-from dashboard.app import create_app
-from dashboard.data import View
-from dashboard.jobs import ALIVE, CANCELLED, DONE, FAILED, QUEUED, RUNNING, STALE, UPLOAD, Jobs, frame_name
-from dashboard.worker import Ended, Work, Worker
-from inputgen.errors import UserError
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.dashboard.app import create_app
+from kinscape.dashboard.jobs import records as module
+from kinscape.dashboard.jobs import worker as workers
+from kinscape.dashboard.jobs.records import (
+    ALIVE,
+    CANCELLED,
+    DONE,
+    FAILED,
+    QUEUED,
+    RUNNING,
+    STALE,
+    UPLOAD,
+    Jobs,
+    frame_name,
+)
+from kinscape.dashboard.jobs.worker import Ended, Work, Worker
+from kinscape.dashboard.view import View
+from kinscape.inputgen.errors import UserError
 from tests.conftest import AtlasFactory
 
 MINE, OTHERS = "a" * 32, "b" * 32
@@ -105,7 +116,7 @@ def test_a_message_is_the_job_id_as_json(jobs: Jobs) -> None:
     id = submit(jobs)
     (message,) = jobs.huey.storage.enqueued_items()
     told = json.loads(bytes(message))
-    assert told == {"id": told["id"], "name": "dashboard.jobs.kinscape-job", "job": id}
+    assert told == {"id": told["id"], "name": f"{module.__name__}.kinscape-job", "job": id}
 
 
 class Trap:
@@ -120,7 +131,12 @@ class Trap:
 
 @pytest.mark.parametrize(
     "message",
-    [b"[]", b'{"id": "x", "name": "dashboard.jobs.kinscape-job", "job": "../../etc"}', b'{"job": 3}', b"\x80\x04N."],
+    [
+        b"[]",
+        json.dumps({"id": "x", "name": f"{module.__name__}.kinscape-job", "job": "../../etc"}).encode(),
+        b'{"job": 3}',
+        b"\x80\x04N.",
+    ],
 )
 def test_a_foreign_message_is_refused(jobs: Jobs, message: bytes) -> None:
     jobs.huey.storage.enqueue(message)

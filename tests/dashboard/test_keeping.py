@@ -7,14 +7,14 @@ from threading import Barrier, Event
 
 import pytest
 
-from dashboard.keeping import keep
-from inputgen.errors import UserError
+from kinscape.dashboard.cache import cached
+from kinscape.inputgen.errors import UserError
 
 
 def test_those_who_ask_together_get_one_answer() -> None:
     worked, asked, go_on = [], Barrier(4), Event()
 
-    @keep(4)
+    @cached(4)
     def work(name: str) -> list[str]:
         worked.append(name)
         assert go_on.wait(30)
@@ -36,7 +36,7 @@ def test_those_who_ask_together_get_one_answer() -> None:
 def test_another_question_does_not_wait() -> None:
     go_on = Event()
 
-    @keep(4)
+    @cached(4)
     def work(name: str) -> str:
         if name == "slow":
             assert go_on.wait(30)
@@ -52,7 +52,7 @@ def test_another_question_does_not_wait() -> None:
 def test_errors_are_not_kept_and_the_oldest_goes_first() -> None:
     worked = []
 
-    @keep(2)
+    @cached(2)
     def work(name: str) -> str:
         worked.append(name)
         if len(worked) == 1:

@@ -9,20 +9,32 @@ import pandas as pd
 import pytest
 from plotly.utils import PlotlyJSONEncoder
 
-from analysis.atlas import load_atlas
-from analysis.categories import load_categories
-from analysis.distances import distance_matrix
-from analysis.neighbours import find_nearest
-from analysis.projection import METHODS
-from dashboard.app import create_app
-from dashboard.data import COUNT, FARTHEST, FRAME, View
-from dashboard.figures import map as figures
-from dashboard.figures.style import INKS, STYLES
-from dashboard.pages.map import FEW, draw, find_lines, find_wrong, layout, paint, show, tell_map, tell_moves
-from dashboard.panel import take_chosen
-from dashboard.state import COLOURS, MapState, list_defaults, read_state, write_state
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.questions.neighbours import find_nearest
+from kinscape.analysis.space.distances import distance_matrix
+from kinscape.analysis.space.projection import METHODS
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.dashboard.app import create_app
+from kinscape.dashboard.pages.map import figure as figures
+from kinscape.dashboard.pages.map.page import (
+    FEW,
+    draw,
+    find_lines,
+    find_wrong,
+    layout,
+    paint,
+    show,
+    tell_map,
+    tell_moves,
+)
+from kinscape.dashboard.pages.map.panel import take_chosen
+from kinscape.dashboard.shell.state import COLOURS, MapState, list_defaults, read_state, write_state
+from kinscape.dashboard.shell.style import INKS, make_styles
+from kinscape.dashboard.view import COUNT, FARTHEST, FRAME, View
 from tests.conftest import TINY_CLASSES, AtlasFactory
 from tests.dashboard.components import find, read_text, walk
+
+STYLES = make_styles(load_imagenet().super_groups)
 
 TABBY = MapState("tiny", "logits", 281)
 THREE = replace(TABBY, index=None, chosen=(277, 281, 404))
@@ -117,7 +129,7 @@ def test_nothing_is_pinned_at_first(view: View) -> None:
 
 def test_the_panel_of_a_pinned_category_tells_nearest_and_farthest(view: View) -> None:
     panel, marks = show(view, TABBY)
-    text, names = read_text(panel), [category.name for category in load_categories()]
+    text, names = read_text(panel), [category.name for category in load_imagenet()]
     assert "a cat with a grey or tawny coat mottled with black" in text
     assert "n02123045" in text
     assert "True distances (euclidean, 10 standardised features of logits)" in text
@@ -171,7 +183,7 @@ def test_shortcuts_ask_whether_the_map_is_right_and_draw(view: View) -> None:
 def test_the_opposite_is_told_where_one_was_drawn(view: View, drawn: View) -> None:
     assert "Opposite" not in read_text(show(view, TABBY)[0])
     panel, _ = show(drawn, TABBY)
-    assert load_categories()[TINY_CLASSES[0]].name in read_text(panel)
+    assert load_imagenet()[TINY_CLASSES[0]].name in read_text(panel)
     assert "/opposites?class=tabby" in [link.href for link in find(panel, "Link")]
 
 
@@ -256,7 +268,7 @@ def test_colours_are_told_for_every_category_and_explained(drawn: View, colour: 
 
 
 def test_what_the_colours_tell(drawn: View) -> None:
-    atlas, first = drawn.default, load_categories()[TINY_CLASSES[0]]
+    atlas, first = drawn.default, load_imagenet()[TINY_CLASSES[0]]
     told: dict[str, Any] = {
         colour: paint(drawn, replace(TABBY, colour=colour))[0] for colour in COLOURS if colour != "group"
     }
@@ -273,7 +285,7 @@ def test_what_the_colours_tell(drawn: View) -> None:
 
 def test_those_chosen_are_shown_together_with_their_distances(view: View) -> None:
     panel, _ = show(view, THREE)
-    names = [load_categories()[index].name for index in THREE.chosen]
+    names = [load_imagenet()[index].name for index in THREE.chosen]
     assert "3 chosen" in read_text(panel)
     assert [read_text(row).split(maxsplit=0)[0].strip() for row in find(panel, "Li")] == names
     assert [link.href for link in find(panel, "Link")][1] == write_state(view, replace(THREE, index=277))

@@ -11,14 +11,23 @@ from flask.testing import FlaskClient
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 
-from analysis.agreement import wu_palmer
-from analysis.atlas import load_atlas
-from analysis.categories import find_group, load_categories
-from analysis.distances import distance_matrix
-from dashboard.app import create_app
-from dashboard.data import View
-from dashboard.figures.matrix import LEVELS, MIDDLE, draw_matrix, level_differences, level_places, list_gradient
-from dashboard.pages import matrix
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.space.distances import distance_matrix
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.analysis.words.wordnet import wu_palmer
+from kinscape.dashboard.app import create_app
+from kinscape.dashboard.pages.matrix import measure as matrix_measure
+from kinscape.dashboard.pages.matrix import page as matrix
+from kinscape.dashboard.pages.matrix.figure import (
+    LEVELS,
+    MIDDLE,
+    draw_matrix,
+    level_differences,
+    level_places,
+    list_gradient,
+)
+from kinscape.dashboard.shell.style import make_styles
+from kinscape.dashboard.view import View
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
 COUNT = len(TINY_CLASSES)
@@ -35,9 +44,9 @@ def client(tiny_atlas: AtlasFactory) -> FlaskClient:
     return create_app([load_atlas(tiny_atlas())]).server.test_client()  # type: ignore[no-any-return]
 
 
-def read(view: View, **fields: Any) -> matrix.MatrixState:
+def read(view: View, **fields: Any) -> matrix_measure.MatrixState:
     plain = dict.fromkeys(("atlas", "layer", "metric", "order"))
-    return matrix.read_state(view, **{**plain, **fields})
+    return matrix_measure.read_state(view, **{**plain, **fields})
 
 
 def decode(figure: Any) -> np.ndarray[Any, Any]:
@@ -63,21 +72,21 @@ def test_what_fields_cannot_say_becomes_the_default(view: View) -> None:
     "value", [None, "", "1-2", "5-3.0-1", "0-60.0-1", "0-1.0-1.0-1", "-1-2.0-1", "\u0661-2.0-1", 3]
 )
 def test_a_block_that_cannot_be_is_everything(value: Any) -> None:
-    assert matrix.read_block(value, COUNT) == ((0, COUNT - 1), (0, COUNT - 1))
+    assert matrix_measure.read_block(value, COUNT) == ((0, COUNT - 1), (0, COUNT - 1))
 
 
 def test_a_block_is_rows_and_columns() -> None:
-    assert matrix.read_block("3-9.0-59", COUNT) == ((3, 9), (0, 59))
+    assert matrix_measure.read_block("3-9.0-59", COUNT) == ((3, 9), (0, 59))
 
 
 def test_a_pair_is_of_two_classes_of_the_atlas(view: View) -> None:
-    assert matrix.read_pair("281-282", view.default) == (281, 282)
+    assert matrix_measure.read_pair("281-282", view.default) == (281, 282)
     for value in ("281-281", "281-1", "281-9999", "281", "tabby-lynx", None):
-        assert matrix.read_pair(value, view.default) is None
+        assert matrix_measure.read_pair(value, view.default) is None
 
 
 def test_places_are_ranks(view: View) -> None:
-    distances, measured = matrix.measure(view.default, "logits", "cosine")
+    distances, measured = matrix_measure.measure(view.default, "logits", "cosine")
     vectors = load_atlas(view.default.atlas.folder).space("logits").vectors.astype(float)
     expected = pdist(vectors, "cosine")
     np.testing.assert_allclose(squareform(distances.values), expected, rtol=1e-12)
@@ -86,8 +95,8 @@ def test_places_are_ranks(view: View) -> None:
     assert len(measured.scale) == LEVELS
     assert measured.scale[0] == pytest.approx(expected.min(), rel=1e-3)
     assert measured.scale[-1] == pytest.approx(expected.max(), rel=1e-3)
-    kinship = matrix.relate(view.default)
-    assert kinship.values.tolist() == wu_palmer(TINY_CLASSES).tolist()
+    kinship = matrix_measure.relate(view.default)
+    assert kinship.values.tolist() == wu_palmer(load_imagenet(), TINY_CLASSES).tolist()
     assert kinship.scale[0] == pytest.approx(kinship.values[np.triu_indices(COUNT, 1)].max(), rel=1e-3)
     similar = squareform(kinship.values, checks=False)
     placed = squareform(kinship.places, checks=False)
@@ -103,7 +112,14 @@ def test_levels_tell_places_and_their_differences() -> None:
 
 def test_a_figure_has_the_matrix_and_two_bands_of_its_groups() -> None:
     levels = np.arange(9, dtype=np.uint8).reshape(3, 3)
-    figure = draw_matrix(levels, ["birds", "dogs", "birds"], scheme="dark", block=((0, 1), (1, 2)), name="that")
+    figure = draw_matrix(
+        levels,
+        ["birds", "dogs", "birds"],
+        make_styles(load_imagenet().super_groups),
+        scheme="dark",
+        block=((0, 1), (1, 2)),
+        name="that",
+    )
     assert [trace.type for trace in figure.data] == ["heatmap"] * 3
     assert decode(figure).tolist() == levels.tolist()
     assert decode(figure).dtype == np.uint8  # a byte a cell is sent, not a number written out
@@ -124,24 +140,26 @@ def test_a_gradient_goes_from_end_to_end(scheme: str) -> None:
         assert places == sorted(places)
 
 
-@pytest.mark.parametrize("order", matrix.ORDERS)
+@pytest.mark.parametrize("order", matrix_measure.ORDERS)
 def test_every_order_has_every_class_once(view: View, order: str) -> None:
-    rows = matrix.arrange(view.default, "logits", "cosine", order, "")
+    rows = matrix_measure.arrange(view.default, "logits", "cosine", order, "")
     assert sorted(rows.tolist()) == list(range(COUNT))
-    cats = matrix.arrange(view.default, "logits", "cosine", order, "cat")
-    wanted = set(find_group("cat").indices) & set(TINY_CLASSES)
+    cats = matrix_measure.arrange(view.default, "logits", "cosine", order, "cat")
+    wanted = set(load_imagenet().find_group("cat").indices) & set(TINY_CLASSES)
     assert {TINY_CLASSES[row] for row in cats} == wanted
 
 
 def test_what_is_shown_is_in_order_and_of_the_layer(view: View) -> None:
-    state = read(view, layer="blocks.2", metric="cityblock", order="wordnet", word="cat", show=list(matrix.VIEWS))
+    state = read(
+        view, layer="blocks.2", metric="cityblock", order="wordnet", word="cat", show=list(matrix_measure.VIEWS)
+    )
     shown = matrix.show(state, "0-1.1-2")
-    order = matrix.arrange(view.default, "blocks.2", "cityblock", "wordnet", "cat")
+    order = matrix_measure.arrange(view.default, "blocks.2", "cityblock", "wordnet", "cat")
     data = shown[10]
     assert data["order"] == [TINY_CLASSES[row] for row in order]
     assert data["views"] == ["network", "wordnet", "difference"]
-    places = matrix.measure(view.default, "blocks.2", "cityblock")[1].places[np.ix_(order, order)]
-    kinship = matrix.relate(view.default).places[np.ix_(order, order)]
+    places = matrix_measure.measure(view.default, "blocks.2", "cityblock")[1].places[np.ix_(order, order)]
+    kinship = matrix_measure.relate(view.default).places[np.ix_(order, order)]
     np.testing.assert_array_equal(decode(shown[0]), level_places(places))
     np.testing.assert_array_equal(decode(shown[1]), level_places(kinship))
     np.testing.assert_array_equal(decode(shown[2]), level_differences(places, kinship))
@@ -170,13 +188,13 @@ def test_a_word_that_means_too_little_is_told(view: View, word: str, said: str) 
 
 def test_the_pairs_of_a_block_are_listed_once() -> None:
     order = np.array([4, 2, 0, 1, 3])
-    first, second = matrix.list_pairs(order, ((0, 4), (0, 4)))
+    first, second = matrix_measure.list_pairs(order, ((0, 4), (0, 4)))
     assert len({frozenset(pair) for pair in zip(first, second, strict=True)}) == len(first) == 10
-    first, second = matrix.list_pairs(order, ((0, 1), (1, 3)))
+    first, second = matrix_measure.list_pairs(order, ((0, 1), (1, 3)))
     assert list(zip(first.tolist(), second.tolist(), strict=True)) == [(4, 2), (4, 0), (4, 1), (2, 0), (2, 1)]
-    assert matrix.list_pairs(order, ((2, 2), (2, 2)))[0].tolist() == []
+    assert matrix_measure.list_pairs(order, ((2, 2), (2, 2)))[0].tolist() == []
     # Below the diagonal a cell's twin may be out of view.
-    assert list(zip(*map(np.ndarray.tolist, matrix.list_pairs(order, ((3, 4), (0, 0)))), strict=True)) == [
+    assert list(zip(*map(np.ndarray.tolist, matrix_measure.list_pairs(order, ((3, 4), (0, 0)))), strict=True)) == [
         (1, 4),
         (3, 4),
     ]
@@ -185,8 +203,8 @@ def test_the_pairs_of_a_block_are_listed_once() -> None:
 def test_the_nearest_pairs_come_first() -> None:
     values = squareform(np.array([5.0, 1.0, 4.0, 2.0, 3.0, 0.5]))
     everything = ((0, 3), (0, 3))
-    assert matrix.find_pairs(np.arange(4), everything, values, 3) == [(2, 3), (0, 2), (1, 2)]
-    assert len(matrix.find_pairs(np.arange(4), everything, values, 99)) == 6
+    assert matrix_measure.find_pairs(np.arange(4), everything, values, 3) == [(2, 3), (0, 2), (1, 2)]
+    assert len(matrix_measure.find_pairs(np.arange(4), everything, values, 99)) == 6
 
 
 def test_the_panel_tells_the_view_and_the_pinned_pair(view: View) -> None:
@@ -208,7 +226,7 @@ def test_the_panel_tells_the_view_and_the_pinned_pair(view: View) -> None:
 
 def test_an_atlas_of_one_class_and_one_without_pictures_are_shown(tiny_atlas: AtlasFactory) -> None:
     alone = View([load_atlas(tiny_atlas(classes=[TABBY]))])
-    state = read(alone, show=list(matrix.VIEWS))
+    state = read(alone, show=list(matrix_measure.VIEWS))
     assert decode(matrix.show(state, "")[0]).tolist() == [[0]]
     assert "1 \u00d7 1 in view" in find_text(matrix.tell(alone, state, block="", pair="", form="csv")[0])
     plain = View([load_atlas(tiny_atlas(pictures=False))])
@@ -245,18 +263,18 @@ def test_what_is_seen_is_its_pairs_with_wordnets_word_on_them(client: FlaskClien
         told = json.loads(archive.read(told_name))
     assert told_name == f"{table_name}.json"
     assert (told["layer"], told["metric"], told["network"]) == ("logits", "euclidean", "tiny")
-    names = [load_categories()[index].name for index in TINY_CLASSES]
+    names = [load_imagenet()[index].name for index in TINY_CLASSES]
     assert list(zip(table["a"], table["b"], strict=True)) == [(a, b) for a in names[:2] for b in names[2:5]]
     cells = np.ix_([0, 1], [2, 3, 4])
-    distances = matrix.measure(view.default, "logits", "euclidean")[0].values[cells]
+    distances = matrix_measure.measure(view.default, "logits", "euclidean")[0].values[cells]
     assert table["distance"].tolist() == distances.ravel().tolist()
-    assert table["wu_palmer"].tolist() == wu_palmer(TINY_CLASSES)[cells].ravel().tolist()
+    assert table["wu_palmer"].tolist() == wu_palmer(load_imagenet(), TINY_CLASSES)[cells].ravel().tolist()
     np.testing.assert_allclose(table["difference"], table["place"] - table["wordnet_place"], atol=1e-6)
 
 
 def test_parquet_keeps_what_was_measured(client: FlaskClient, tmp_path: Path) -> None:
     table = pd.read_parquet(fetch(client, tmp_path, "what=seen&format=parquet&of=cat"))
-    cats = len(set(find_group("cat").indices) & set(TINY_CLASSES))
+    cats = len(set(load_imagenet().find_group("cat").indices) & set(TINY_CLASSES))
     assert len(table) == cats * (cats - 1) // 2
 
 

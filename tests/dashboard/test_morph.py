@@ -11,23 +11,25 @@ from dash import no_update
 from PIL import Image
 from plotly.utils import PlotlyJSONEncoder
 
-from analysis.activations import as_tensor, measure_tensors
-from analysis.atlas import load_atlas
-from analysis.drawing import climb_expression, read_start, render_pixels
-from analysis.expression import parse_expression
-from analysis.placement import place_vectors, read_ground
-from dashboard import worker as workers
-from dashboard.data import View
-from dashboard.figures.morph import COLOURS, draw_curves, draw_way, mix
-from dashboard.jobs import DONE, FAILED, UPLOAD, Jobs, JobStatus
-from dashboard.kinds.morphing import WAY, Ends, check_request
-from dashboard.page import find_defaults
-from dashboard.pages import morph
-from dashboard.pages.draw import BEST
-from dashboard.worker import Worker
-from inputgen.errors import UserError
-from inputgen.network import load_network
-from inputgen.recipe import find_recipe
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.making.climb import climb_expression, read_start, render_pixels
+from kinscape.analysis.measuring.activations import as_tensor, measure_tensors
+from kinscape.analysis.measuring.placement import place_vectors, read_reference_map
+from kinscape.analysis.words.expression import parse_expression
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.dashboard.jobs import worker as workers
+from kinscape.dashboard.jobs.records import DONE, FAILED, UPLOAD, Jobs, JobStatus
+from kinscape.dashboard.jobs.tasks.morph import WAY, Ends, check_request
+from kinscape.dashboard.jobs.worker import Worker
+from kinscape.dashboard.pages.draw.page import BEST
+from kinscape.dashboard.pages.morph import page as morph
+from kinscape.dashboard.pages.morph import result as morph_result
+from kinscape.dashboard.pages.morph.figure import COLOURS, draw_curves, draw_way, mix
+from kinscape.dashboard.shell.page import find_defaults
+from kinscape.dashboard.view import View
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import load_network
+from kinscape.inputgen.recipes import find_recipe
 from tests.conftest import AtlasFactory
 from tests.dashboard.test_photo import encode, paint
 from tests.dashboard.ways import OTHER, WAYS, A, B, make_way
@@ -73,9 +75,9 @@ def find_status(jobs: Jobs, id: str) -> JobStatus:
 
 
 def test_ends_are_classes_or_groups() -> None:
-    ends = Ends.read(" tabby ", "fox")
+    ends = Ends.read(" tabby ", "fox", load_imagenet())
     assert (ends.a.indices, ends.b.indices, ends.expression) == ((281,), (277, 278, 279, 280), "tabby -> fox")
-    assert parse_expression(ends.expression).targets == (277, 278, 279, 280)
+    assert parse_expression(ends.expression, load_imagenet()).targets == (277, 278, 279, 280)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_ends_are_classes_or_groups() -> None:
 )
 def test_what_cannot_be_a_way_is_told(told: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)) as caught:
-        check_request(told)
+        check_request(told, load_imagenet())
     assert "\n" not in str(caught.value)
 
 
@@ -136,7 +138,7 @@ def test_a_way_is_drawn_from_a_photograph_and_every_frame_of_it_measured(tmp_pat
     (tmp_path / "red.png").write_bytes(paint())
     recipe = find_recipe("sketch").fit(network.input_size).resize(32).take(3)
     start = read_start(tmp_path / "red.png", 32)
-    steps = climb_expression(parse_expression("tabby -> fox"), network, recipe, seeds=[1], start=start)
+    steps = climb_expression(parse_expression("tabby -> fox", load_imagenet()), network, recipe, seeds=[1], start=start)
     pixels = np.concatenate([render_pixels(step) for step in steps])
     measured = measure_tensors(network, as_tensor(pixels, network.device), ["logits"], feed=recipe.feed)
     logits = measured["logits"]
@@ -145,7 +147,7 @@ def test_a_way_is_drawn_from_a_photograph_and_every_frame_of_it_measured(tmp_pat
     others = np.delete(logits, [281, 277, 278, 279, 280], axis=1).max(axis=1)
     assert way["others"][:4] == pytest.approx(others.tolist(), abs=0.02)
     assert [top[0][0] for top in way["top"]][:4] == logits.argmax(axis=1).tolist()
-    _, places = place_vectors(read_ground(atlas, "logits"), measured, count=1)
+    _, places = place_vectors(read_reference_map(atlas, "logits"), measured, count=1)
     assert way["layer"] == "logits"
     points = [place.point for place in places if place]
     assert np.array(way["points"][:4]) == pytest.approx(np.array(points), abs=0.3)
@@ -172,7 +174,7 @@ def test_a_photograph_that_is_gone_or_broken_is_told(tmp_path: Path) -> None:
 
 
 def test_a_way_shows_its_frames_its_curves_and_its_path(view: View, made: str) -> None:
-    told = find_texts(morph.lay_result(view, made, "dark"))
+    told = find_texts(morph_result.lay_result(view, made, "dark"))
     assert "step 6: tiger cat 80%, tabby 10%" in told
     assert f"/jobs/{made}/frame-0003.webp" in told
     assert f"/jobs/{made}/film.mp4" in told
@@ -183,15 +185,15 @@ def test_a_way_shows_its_frames_its_curves_and_its_path(view: View, made: str) -
 
 
 def test_what_is_seen_first_is_told_in_stretches() -> None:
-    assert morph.list_stretches(WAYS) == [(OTHER, 1), (A, 2), (B, 1)]
-    assert morph.tell_frames(WAYS)[0] == "step 0: airliner 50%, tabby 25%"
+    assert morph_result.list_stretches(WAYS) == [(OTHER, 1), (A, 2), (B, 1)]
+    assert morph_result.tell_frames(load_imagenet(), WAYS)[0] == "step 0: airliner 50%, tabby 25%"
 
 
 def test_the_curves_are_told_in_words() -> None:
-    told = morph.tell_curves(["tabby", "tiger cat"], WAYS)
+    told = morph_result.tell_curves(["tabby", "tiger cat"], WAYS)
     assert told == ("Logits: tabby from 0.0 to 3.0, tiger cat from -1.0 to 7.0. From step 6 on tiger cat is above.")
     lost = {**WAYS, "b": [-1.0, 20.0, 5.0, 2.0]}
-    assert morph.tell_curves(["tabby", "tiger cat"], lost).endswith("tiger cat does not stay above tabby.")
+    assert morph_result.tell_curves(["tabby", "tiger cat"], lost).endswith("tiger cat does not stay above tabby.")
 
 
 def test_before_a_way_both_ends_are_shown(view: View) -> None:
@@ -204,12 +206,12 @@ def test_before_a_way_both_ends_are_shown(view: View) -> None:
 
 
 def test_another_job_and_none_are_not_shown(view: View, jobs: Jobs) -> None:
-    assert morph.lay_result(view, "f" * 32, "light") is None
-    assert morph.lay_result(view, "../../x", "light") is None
-    assert morph.read_way(view, "../../x") is None
+    assert morph_result.lay_result(view, "f" * 32, "light") is None
+    assert morph_result.lay_result(view, "../../x", "light") is None
+    assert morph_result.read_way(view, "../../x") is None
     id = jobs.submit("draw", {"atlas": "tiny"}, session=MINE)
     jobs.cancel(id, session=MINE)
-    assert morph.lay_result(view, id, "light") is None
+    assert morph_result.lay_result(view, id, "light") is None
     assert "Where they lie" in find_texts(morph.lay_ends(view, "tiny", "tabby", "lynx", id, "light"))
 
 
@@ -222,7 +224,7 @@ def test_without_a_queue_the_page_says_so_and_still_shows_the_ends(tiny_atlas: A
 
 def test_every_example_is_a_way() -> None:
     for a, b in morph.EXAMPLES:
-        assert parse_expression(Ends.read(a, b).expression).end
+        assert parse_expression(Ends.read(a, b, load_imagenet()).expression, load_imagenet()).end
 
 
 def test_curves_are_marked_at_a_frame() -> None:

@@ -3,11 +3,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from analysis.atlas import load_atlas
-from analysis.categories import SUPER_GROUPS, load_categories
-from analysis.neighbours import DISTANCE, OUTPUT, Links, find_output_neighbours, summarise_graph
-from dashboard.data import View
-from dashboard.figures.neighbours import (
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.questions.neighbours import DISTANCE, OUTPUT, Links, find_output_neighbours, summarise_graph
+from kinscape.analysis.words.imagenet import SUPER_GROUPS, load_imagenet
+from kinscape.dashboard.pages.neighbours import graph as neighbours_graph
+from kinscape.dashboard.pages.neighbours import page as neighbours
+from kinscape.dashboard.pages.neighbours.figure import (
     UNIT,
     find_components,
     list_elements,
@@ -15,16 +16,18 @@ from dashboard.figures.neighbours import (
     place_components,
     place_on_map,
 )
-from dashboard.figures.style import STYLES
-from dashboard.pages import neighbours
+from kinscape.dashboard.shell.style import make_styles
+from kinscape.dashboard.view import View
 from tests.conftest import TINY_CLASSES, AtlasFactory
 from tests.dashboard.components import find, read_text
 
-CATEGORIES = dict(enumerate(load_categories()))
+STYLES = make_styles(load_imagenet().super_groups)
+
+CATEGORIES = dict(enumerate(load_imagenet()))
 # 1 and 2 are each other's; 3 and 4 lead to 2; 5, 6 and 7 are a circle.
 INDEX = np.array([1, 2, 3, 4, 5, 6, 7])
 NEXT = np.array([2, 1, 2, 3, 6, 7, 5])
-LINKS = Links(INDEX, NEXT[:, None], np.arange(7.0), DISTANCE, {})
+LINKS = Links(INDEX, NEXT[:, None], np.arange(7.0), DISTANCE, {}, load_imagenet())
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,7 @@ def test_elements_are_a_node_a_class_and_an_edge_a_link() -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nodes_are_coloured_as_on_the_map(scheme: str) -> None:
-    rules = {rule["selector"]: rule["style"] for rule in list_rules(SUPER_GROUPS, scheme=scheme)}
+    rules = {rule["selector"]: rule["style"] for rule in list_rules(SUPER_GROUPS, STYLES, scheme=scheme)}
     for number, group in enumerate(SUPER_GROUPS):
         assert rules[f".group-{number}"]["background-color"] == STYLES[group].colour(scheme)
     assert rules[".group-0"]["shape"] == "ellipse"
@@ -84,7 +87,7 @@ def test_nodes_are_coloured_as_on_the_map(scheme: str) -> None:
 
 def test_the_graph_by_distance_is_shown(view: View) -> None:
     elements, laid, caption = neighbours.show_graph(view, None, DISTANCE, "blocks.2", "components")
-    graph = neighbours.find_graph(view.default, DISTANCE, "blocks.2")
+    graph = neighbours_graph.find_graph(view.default, DISTANCE, "blocks.2")
     assert len(elements) == 2 * len(TINY_CLASSES)
     assert laid["name"] == "preset"
     assert "60 categories" in caption
@@ -108,7 +111,7 @@ def test_an_atlas_without_all_logits_is_asked_by_distance(view: View) -> None:
 def test_the_shipped_atlas_is_asked_by_output() -> None:
     view = View([load_atlas()])
     assert neighbours.PAGE.defaults(view)["by"] == OUTPUT
-    graph = neighbours.find_graph(view.default, None, None)
+    graph = neighbours_graph.find_graph(view.default, None, None)
     expected = find_output_neighbours(load_atlas().space("logits", standardised=False))
     assert (graph.links.neighbour == expected.neighbour).all()
     assert sorted(one for part in graph.components for one in part) == list(range(1000))
@@ -117,15 +120,15 @@ def test_the_shipped_atlas_is_asked_by_output() -> None:
 
 
 def test_the_panel_tells_who_points_to_whom(view: View) -> None:
-    graph = neighbours.find_graph(view.default, DISTANCE, "logits")
+    graph = neighbours_graph.find_graph(view.default, DISTANCE, "logits")
     hub = graph.summary.hubs[0][0]
-    panel = neighbours.show_panel(view, "tiny", DISTANCE, "logits", load_categories()[hub].name)
+    panel = neighbours.show_panel(view, "tiny", DISTANCE, "logits", load_imagenet()[hub].name)
     incoming = [one for one, to in graph.neighbour.items() if to == hub]
     assert len(incoming) == graph.summary.hubs[0][1]
     rows = find(panel, "Li")
     shown = [graph.neighbour[hub], *incoming]
     for row, index in zip(rows, shown, strict=True):
-        assert load_categories()[index].name in read_text(row)
+        assert load_imagenet()[index].name in read_text(row)
         assert find(row, "Img")[0].src.endswith(f"/{index}.webp")
     assert f"distance {graph.value[hub]:#.4g}" in read_text(rows[0])
     links = [link.href for link in find(panel, "Link")]
@@ -134,20 +137,20 @@ def test_the_panel_tells_who_points_to_whom(view: View) -> None:
 
 
 def test_nobodys_neighbour_is_told(view: View) -> None:
-    graph = neighbours.find_graph(view.default, DISTANCE, "logits")
+    graph = neighbours_graph.find_graph(view.default, DISTANCE, "logits")
     alone = next(one for one in graph.neighbour if not graph.list_incoming(one))
-    panel = neighbours.show_panel(view, "tiny", DISTANCE, "logits", load_categories()[alone].name)
+    panel = neighbours.show_panel(view, "tiny", DISTANCE, "logits", load_imagenet()[alone].name)
     assert "Nobody's neighbour" in read_text(panel)
     assert len(find(panel, "Li")) == 1
 
 
 def test_the_summary_tells_of_the_whole_graph(view: View) -> None:
-    graph = neighbours.find_graph(view.default, DISTANCE, "logits")
+    graph = neighbours_graph.find_graph(view.default, DISTANCE, "logits")
     text = read_text(neighbours.show_panel(view, "tiny", DISTANCE, "logits", ""))
     assert f"60 categories hang together in {len(graph.summary.components)} components" in text
     assert f"{len(graph.summary.pairs)} pairs point to each other" in text
     for hub, links in graph.summary.hubs[:3]:
-        assert f"{load_categories()[hub].name} {links}" in text
+        assert f"{load_imagenet()[hub].name} {links}" in text
 
 
 @pytest.mark.parametrize(

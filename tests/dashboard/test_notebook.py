@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.atlas import load_atlas
-from dashboard.notebook import embed
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.dashboard.notebook import embed
 from tests.conftest import AtlasFactory
 
 

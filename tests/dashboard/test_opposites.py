@@ -5,16 +5,18 @@ import plotly.graph_objects as go
 import pytest
 from dash import Patch
 
-from analysis.atlas import load_atlas
-from analysis.categories import load_categories
-from analysis.opposites import READINGS, find_opposites
-from dashboard.data import View
-from dashboard.figures.opposites import BEND, ENDS, FROM_CHOSEN, TO_CHOSEN, draw_arrows
-from dashboard.pages import opposites as page
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.questions.opposites import READINGS, find_opposites
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.dashboard.pages.opposites import page
+from kinscape.dashboard.pages.opposites import readings as opposites_readings
+from kinscape.dashboard.pages.opposites.figure import BEND, ENDS, FROM_CHOSEN, TO_CHOSEN, draw_arrows
+from kinscape.dashboard.shell.style import make_styles
+from kinscape.dashboard.view import View
 from tests.conftest import TINY_CLASSES, AtlasFactory
 from tests.dashboard.components import find, read_text
 
-NAMES = [category.name for category in load_categories()]
+NAMES = [category.name for category in load_imagenet()]
 TABBY = 281
 
 
@@ -44,7 +46,7 @@ def test_a_category_stands_beside_its_opposites_in_three_readings(view: View) ->
 
 def test_a_group_is_a_table_of_its_members(view: View) -> None:
     shown = page.show_one(view, None, "cat", None, "all")
-    found = page.find_all(view.default).opposites
+    found = opposites_readings.find_all(view.default).opposites
     rows = find(find(shown, "Tbody")[0], "Tr")
     assert [[read_text(cell) for cell in find(row, "Span")] for row in rows] == [
         [NAMES[index], *(NAMES[found[index].classes[reading]] for reading in READINGS)]
@@ -63,7 +65,7 @@ def test_what_is_not_there_is_told(view: View, named: Any, told: str) -> None:
 def test_the_arrows_lead_to_the_opposites(view: View) -> None:
     atlas = view.default
     figure, told, _ = page.show_arrows(view, None, "tabby", "farthest", "all", "dark")
-    found = page.find_all(atlas).read("farthest")
+    found = opposites_readings.find_all(atlas).read("farthest")
     place = {index: atlas.map("logits").positions[row] for row, index in enumerate(TINY_CLASSES)}
     lines, heads = [trace for trace in figure.data if trace.name == FROM_CHOSEN]
     assert (lines.x[0], lines.y[0]) == pytest.approx(tuple(place[TABBY]), abs=1e-3)
@@ -101,7 +103,14 @@ def test_another_choice_sends_its_own_arrows_alone(view: View) -> None:
 def test_an_arrow_points_where_it_ends() -> None:
     positions = np.array([[0, 0], [1, 0], [5, 5]], np.float32)
     figure = draw_arrows(
-        positions, np.array([3, 5, 9]), ["birds"] * 3, {3: 5, 5: 77}, scheme="light", names={3: "a", 5: "b"}, chosen=3
+        positions,
+        np.array([3, 5, 9]),
+        ["birds"] * 3,
+        make_styles(load_imagenet().super_groups),
+        {3: 5, 5: 77},
+        scheme="light",
+        names={3: "a", 5: "b"},
+        chosen=3,
     )
     lines, heads = [trace for trace in figure.data if trace.name == FROM_CHOSEN]
     assert (lines.x[0], lines.y[0], lines.x[-1]) == (0, 0, None)
@@ -113,7 +122,7 @@ def test_an_arrow_points_where_it_ends() -> None:
 
 def test_how_often_is_counted_as_the_command_line_does(view: View) -> None:
     text = read_text(page.show_counts(view, None))
-    for summary in page.find_all(view.default).summaries.values():
+    for summary in opposites_readings.find_all(view.default).summaries.values():
         assert f"{summary.commuting:,} of {summary.classes:,}" in text
         for claim in summary.claims:
             assert (
@@ -122,7 +131,7 @@ def test_how_often_is_counted_as_the_command_line_does(view: View) -> None:
 
 
 def test_pairs_commute(view: View) -> None:
-    found = page.find_all(view.default)
+    found = opposites_readings.find_all(view.default)
     pairs = found.find_pairs("opposed")
     assert len(pairs) * 2 == found.summaries["opposed"].commuting > 0
     shown = page.show_pairs(view, None, "opposed", "all")
@@ -144,7 +153,7 @@ def test_the_gallery_is_paged_and_filtered(view: View) -> None:
     birds, _, pages = page.show_gallery(view, None, "birds", 1)
     assert pages == 1
     assert [read_text(tile).split(" taken")[0] for tile in birds] == [
-        NAMES[at] for at in TINY_CLASSES if load_categories()[at].super_group == "birds"
+        NAMES[at] for at in TINY_CLASSES if load_imagenet()[at].super_group == "birds"
     ]
 
 

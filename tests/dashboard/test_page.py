@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 from dash import html
 
-from analysis.atlas import load_atlas
-from dashboard.data import View
-from dashboard.page import Page, choose, find_defaults, read_fields, take_atlas, write_address
-from inputgen.errors import UserError
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.dashboard.shell.page import Page, choose, find_defaults, read_fields, take_atlas, write_address
+from kinscape.dashboard.view import View
+from kinscape.inputgen.errors import UserError
 from tests.conftest import AtlasFactory
 
 DEFAULTS = {"a": "cat", "steps": 32, "weight": 0.5, "groups": ["dogs"]}

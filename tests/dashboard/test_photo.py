@@ -11,20 +11,30 @@ from dash import Dash, no_update
 from PIL import Image
 from plotly.utils import PlotlyJSONEncoder
 
-from analysis.atlas import load_atlas
-from analysis.placement import place_photographs, read_ground
-from dashboard import upload as uploads
-from dashboard import waiting
-from dashboard.data import View
-from dashboard.figures.photo import FAINT, draw_place
-from dashboard.figures.style import list_groups
-from dashboard.jobs import ALIVE, CANCELLED, DONE, FAILED, LARGEST_UPLOAD, RUNNING, UPLOAD, Jobs, JobStatus
-from dashboard.page import find_defaults
-from dashboard.pages import photo
-from dashboard.upload import read_upload
-from dashboard.worker import Ended, Worker
-from inputgen.errors import UserError
-from inputgen.network import Network
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.measuring.placement import place_photographs, read_reference_map
+from kinscape.dashboard.jobs.records import (
+    ALIVE,
+    CANCELLED,
+    DONE,
+    FAILED,
+    LARGEST_UPLOAD,
+    RUNNING,
+    UPLOAD,
+    Jobs,
+    JobStatus,
+)
+from kinscape.dashboard.jobs.worker import Ended, Worker
+from kinscape.dashboard.pages.photo import page as photo
+from kinscape.dashboard.pages.photo.figure import FAINT, draw_place
+from kinscape.dashboard.shell import job_panel as waiting
+from kinscape.dashboard.shell import upload as uploads
+from kinscape.dashboard.shell.page import find_defaults
+from kinscape.dashboard.shell.style import list_groups
+from kinscape.dashboard.shell.upload import read_upload
+from kinscape.dashboard.view import View
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network
 from tests.analysis.test_placement import COLOUR, make_mixer
 from tests.conftest import AtlasFactory
 
@@ -139,7 +149,7 @@ def test_a_photograph_is_answered_as_the_command_line_does_and_deleted(
     assert not (jobs.folder / id / UPLOAD).exists()
 
     (tmp_path / "red.png").write_bytes(paint())
-    (expected,) = place_photographs(read_ground(view.default.atlas), network, [tmp_path / "red.png"]).placements
+    (expected,) = place_photographs(read_reference_map(view.default.atlas), network, [tmp_path / "red.png"]).placements
     result = jobs.read_result(id)
     assert result is not None
     assert "photograph" not in result
@@ -187,7 +197,7 @@ def test_a_photograph_is_deleted_whatever_becomes_of_its_job(
 
     id, path = send()
     with monkeypatch.context() as patch:
-        patch.setattr("analysis.placement.place_photographs", fail)
+        patch.setattr("kinscape.analysis.measuring.placement.place_photographs", fail)
         do_next(worker)
     assert find_status(jobs, id).state == FAILED
     assert not path.exists()
@@ -197,7 +207,7 @@ def test_a_photograph_is_deleted_whatever_becomes_of_its_job(
 
     id, path = send()  # the worker is ended while it looks, and the next one finds nothing to look at
     with monkeypatch.context() as patch:
-        patch.setattr("analysis.placement.place_photographs", end)
+        patch.setattr("kinscape.analysis.measuring.placement.place_photographs", end)
         do_next(worker)
     assert not path.exists()
     do_next(worker)
@@ -286,11 +296,11 @@ def test_the_photograph_is_tied_to_its_nearest(view: View) -> None:
     atlas = view.default
     positions = atlas.map("logits").positions
     near = [281, 282, 404]
-    figure = draw_place(positions, atlas.index, atlas.groups, (0.25, -0.5), near, scheme="dark")
+    figure = draw_place(positions, atlas.index, atlas.groups, atlas.styles, (0.25, -0.5), near, scheme="dark")
     traces = {trace.name: trace for trace in figure.data}
     assert (list(traces["photograph"].x), list(traces["photograph"].y)) == ([0.25], [-0.5])
     row = {index: place for place, index in enumerate(atlas.index.tolist())}
     ends = [value for value, is_end in zip(traces["ties"].x, [False, True, False] * 3, strict=True) if is_end]
     assert ends == pytest.approx([float(positions[row[index], 0]) for index in near])
     assert list(traces["nearest"].customdata) == near
-    assert {traces[group].marker.opacity for group in list_groups(atlas.groups)} == {FAINT}
+    assert {traces[group].marker.opacity for group in list_groups(atlas.groups, atlas.styles)} == {FAINT}

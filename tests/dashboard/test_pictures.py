@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from dash import no_update
 
-from analysis.atlas import load_atlas
-from analysis.categories import load_categories
 from benchmarks.pictures import scatter_vectors
-from dashboard.data import View
-from dashboard.figures.pictures import CELLS, count_cells, shade, size_raster
-from dashboard.pages import pictures
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.words.imagenet import load_imagenet
+from kinscape.dashboard.pages.pictures import page as pictures
+from kinscape.dashboard.pages.pictures.figure import CELLS, count_cells, shade, size_raster
+from kinscape.dashboard.view import View
 from tests.conftest import AtlasFactory
 
 CLASSES = [250, 281, 404]
@@ -29,9 +29,7 @@ def view(tiny_atlas: AtlasFactory) -> View:
 def test_pictures_lie_around_the_means_of_their_classes(view: View) -> None:
     placed = pictures.place_pictures(view.default, "logits")
     assert placed.targets.tolist() == CLASSES * 20
-    assert [placed.groups[code] for code in placed.codes[:3]] == [
-        load_categories()[each].super_group for each in CLASSES
-    ]
+    assert [placed.groups[code] for code in placed.codes[:3]] == [load_imagenet()[each].super_group for each in CLASSES]
     for row, index in enumerate(CLASSES):
         own = placed.positions[placed.targets == index]
         np.testing.assert_allclose(own.mean(axis=0), placed.means[row], atol=0.2)

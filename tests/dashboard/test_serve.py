@@ -10,10 +10,10 @@ from threading import Thread
 import pytest
 from dash import Dash
 
-from analysis.atlas import load_atlas
-from dashboard.app import create_app
-from dashboard.serve import find_address, open_server, serve
-from inputgen.errors import UserError
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.dashboard.app import create_app
+from kinscape.dashboard.serve import find_address, open_server, serve
+from kinscape.inputgen.errors import UserError
 from tests.conftest import AtlasFactory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,8 +38,8 @@ def taken() -> Iterator[int]:
 
 def test_the_address_is_announced_once_it_answers_and_an_interrupt_ends_it(folder: Path) -> None:
     code = (
-        "from analysis.atlas import load_atlas; from dashboard.app import create_app\n"
-        "from dashboard.serve import serve\n"
+        "from kinscape.analysis.atlas.atlas import load_atlas; from kinscape.dashboard.app import create_app\n"
+        "from kinscape.dashboard.serve import serve\n"
         f"app = create_app([load_atlas({str(folder)!r})])\n"
         "serve(app, port=0, announce=lambda address: print(address, flush=True))"
     )

@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis.atlas import PROJECTIONS, load_atlas, save_table
-from analysis.categories import SUPER_GROUPS, load_categories
-from analysis.files import UNFINISHED
-from analysis.neighbours import find_nearest
-from dashboard.snapshot import SIDE, collect, find_all_nearest, frame, lay_page, write_snapshot
-from inputgen.errors import UserError
+from kinscape.analysis.atlas.atlas import load_atlas
+from kinscape.analysis.atlas.manifest import PROJECTIONS
+from kinscape.analysis.atlas.writer import save_table
+from kinscape.analysis.files import UNFINISHED
+from kinscape.analysis.questions.neighbours import find_nearest
+from kinscape.analysis.words.imagenet import SUPER_GROUPS, load_imagenet
+from kinscape.dashboard.snapshot.page import SIDE, collect, find_all_nearest, frame, lay_page, write_snapshot
+from kinscape.inputgen.errors import UserError
 from tests.conftest import TINY_CLASSES, AtlasFactory
 
 
@@ -69,8 +71,8 @@ def test_pictures_are_small_and_stand_in_the_file(tiny_atlas: AtlasFactory) -> N
         wanted = (281 * 37 % 256, 281 * 91 % 256, 281 % 256)
         assert np.abs(np.asarray(picture)[5, 5].astype(int) - wanted).max() < 12
     name, words, wnid, group, definition = data["categories"][place]
-    category = load_categories()[281]
-    assert (name, tuple(words), wnid, definition) == (category.name, category.words, category.wnid, category.definition)
+    category = load_imagenet()[281]
+    assert (name, tuple(words), wnid, definition) == (category.name, category.words, category.id, category.definition)
     assert SUPER_GROUPS[group] == category.super_group
 
 

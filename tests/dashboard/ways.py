@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from dashboard.jobs import frame_name
-from dashboard.kinds.morphing import WAY
+from kinscape.dashboard.jobs.records import frame_name
+from kinscape.dashboard.jobs.tasks.morph import WAY
 
 if TYPE_CHECKING:
-    from dashboard.worker import Work
+    from kinscape.dashboard.jobs.worker import Work
 
 STEPS = (0, 2, 4, 6)
 A, B, OTHER = 281, 282, 404  # tabby, tiger cat, airliner

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from inputgen.folding import Fold
-from inputgen.network import Network, load_network
+from kinscape.inputgen.folding import Fold
+from kinscape.inputgen.network import Network, load_network
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.5)
 

@@ -13,14 +13,15 @@ from scipy.ndimage import correlate1d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inputgen.ascent import Step, check_size, climb, draw
-from inputgen.canvas import make_stream
-from inputgen.errors import UserError
-from inputgen.folding import Fold
-from inputgen.network import Network
-from inputgen.objective import Objective, join
-from inputgen.prior import Recorder
-from inputgen.recipe import FOURIER, OCTAVES, SKETCH, Octave, Recipe
+from kinscape.inputgen.ascent import Step, check_size, climb, draw
+from kinscape.inputgen.canvas import make_stream
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.folding import Fold
+from kinscape.inputgen.network import Network
+from kinscape.inputgen.objective import Objective, join
+from kinscape.inputgen.prior import Recorder
+from kinscape.inputgen.recipe import Octave, Recipe
+from kinscape.inputgen.recipes import FOURIER, OCTAVES, SKETCH
 from tests.inputgen.conftest import MEAN, STD, make_network
 
 
@@ -352,10 +353,10 @@ def make_seer(network: Network) -> list[Tensor]:
     """Keep what the network is shown."""
     seen: list[Tensor] = []
 
-    def keep(_module: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
+    def cached(_module: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
         seen.append(inputs[0].detach().clone())
 
-    network.module.register_forward_hook(keep)
+    network.module.register_forward_hook(cached)
     return seen
 
 

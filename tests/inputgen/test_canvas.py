@@ -11,8 +11,9 @@ from PIL import Image
 from scipy.ndimage import correlate1d, gaussian_filter
 from torch import Tensor
 
-from inputgen.canvas import CANVASES, COLOUR_CORRELATION, DARKEST, FourierCanvas, PixelCanvas, make_stream
-from inputgen.recipe import FOURIER, OCTAVES, Recipe
+from kinscape.inputgen.canvas import CANVASES, COLOUR_CORRELATION, DARKEST, FourierCanvas, PixelCanvas, make_stream
+from kinscape.inputgen.recipe import Recipe
+from kinscape.inputgen.recipes import FOURIER, OCTAVES
 
 CPU = torch.device("cpu")
 

@@ -14,7 +14,7 @@ from timm.layers.norm_act import BatchNormAct2d
 from timm.layers.std_conv import StdConv2d
 from torch import Tensor, nn
 
-from inputgen.folding import Fold, fold_batch_norms, trace_forward
+from kinscape.inputgen.folding import Fold, fold_batch_norms, trace_forward
 
 Randomise = Callable[[nn.Module], nn.Module]
 

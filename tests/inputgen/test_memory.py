@@ -6,11 +6,11 @@ import platform
 import pytest
 import torch
 
-from inputgen.ascent import draw
-from inputgen.canvas import make_stream
-from inputgen.memory import keep_memory
-from inputgen.objective import Objective
-from inputgen.recipe import FOURIER
+from kinscape.inputgen.ascent import draw
+from kinscape.inputgen.canvas import make_stream
+from kinscape.inputgen.memory import keep_memory
+from kinscape.inputgen.objective import Objective
+from kinscape.inputgen.recipes import FOURIER
 from tests.inputgen.conftest import make_network
 
 

@@ -1,6 +1,7 @@
 """A loaded network: its facts, its speed-giving form, and that it still classifies."""
 
 import dataclasses
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +13,8 @@ from sklearn.datasets import load_sample_image
 from torch import Tensor, nn
 from torchvision.transforms.functional import normalize
 
-from inputgen.errors import UserError
-from inputgen.network import Network, find_device, load_network
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network, find_device, load_network
 
 PALACE = 698
 
@@ -118,3 +119,27 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         with pytest.raises(UserError, match=message):
             load_network("efficientnet_lite0", device=device)
+
+
+BLOCKS = tuple(f"blocks.{index}" for index in range(6))
+
+
+@pytest.mark.parametrize(
+    ("options", "layers"),
+    [
+        ({}, ("patch_embed", *BLOCKS, "norm", "norm@cls")),
+        ({"num_classes": 0}, ("patch_embed", *BLOCKS, "norm", "norm@cls")),
+        ({"global_pool": "avg", "fc_norm": False}, ("patch_embed", *BLOCKS, "norm")),
+    ],
+)
+def test_a_transformers_tokens(options: dict[str, object], layers: tuple[str, ...], tmp_path: Path) -> None:
+    """The last class token is a layer where the network pools by it; any other's can be asked for."""
+    code = f"import timm\ndef make(): return timm.create_model('test_vit', **{options})\n"
+    (tmp_path / "vit.py").write_text(code)
+    network = load_network(f"{tmp_path / 'vit.py'}:make", device="cpu", run_code=True)
+    assert network.layers == layers
+    assert network.class_count == options.get("num_classes", 1000)
+    with network.tap(["patch_embed", "blocks.1", "blocks.1@cls"]) as tap:
+        assert network(torch.randn(2, 3, 160, 160)).shape == (2, network.class_count)
+    shapes = {layer: tuple(maps.shape) for layer, maps in tap.maps.items()}
+    assert shapes == {"patch_embed": (2, 10, 10, 64), "blocks.1": (2, 100, 64), "blocks.1@cls": (2, 64)}

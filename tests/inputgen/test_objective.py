@@ -8,9 +8,9 @@ import torch
 from scipy.special import log_softmax
 from torch import Tensor
 
-from inputgen.errors import UserError
-from inputgen.objective import LOGITS, Objective, join
-from inputgen.recipe import OCTAVES
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.objective import LOGITS, Objective, join
+from kinscape.inputgen.recipes import OCTAVES
 
 OUTPUTS = {
     LOGITS: torch.tensor([[1.0, 2.0, 5.0], [-3.0, 0.5, 250.0]]),

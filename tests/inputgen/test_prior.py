@@ -13,13 +13,13 @@ from scipy.ndimage import affine_transform
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inputgen.ascent import climb
-from inputgen.canvas import make_stream
-from inputgen.errors import UserError
-from inputgen.folding import Fold, fold_batch_norms, trace_forward
-from inputgen.network import Network
-from inputgen.objective import Objective
-from inputgen.prior import (
+from kinscape.inputgen.ascent import climb
+from kinscape.inputgen.canvas import make_stream
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.folding import Fold, fold_batch_norms, trace_forward
+from kinscape.inputgen.network import Network
+from kinscape.inputgen.objective import Objective
+from kinscape.inputgen.prior import (
     HOLD,
     IN_CACHE,
     SMALLEST_SPREAD,
@@ -33,7 +33,8 @@ from inputgen.prior import (
     penalise,
     see,
 )
-from inputgen.recipe import OCTAVES, Octave, Recipe
+from kinscape.inputgen.recipe import Octave, Recipe
+from kinscape.inputgen.recipes import OCTAVES
 from tests.inputgen.conftest import make_network
 
 #: Without crops, shifts, scalings, rotations and mirrors.
@@ -296,7 +297,9 @@ BETA = torch.tensor([0.0, -3.0, 1.0, 0.25, 1.0, 1.5], dtype=torch.float64)
 
 def make_bare(spread: Tensor = SPREAD, beta: Tensor = BETA) -> Network:
     """Make a network whose inputs are the feature maps that have this spread and mean in training."""
-    return make_network(nn.Sequential(nn.Identity()), 2, folds=(Fold("0", "0", spread, beta),))
+    return make_network(
+        nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), 2, folds=(Fold("0", "0", spread, beta),)
+    )
 
 
 def find_pull(prior: StatisticsPrior, network: Network, maps: Tensor) -> Tensor:
@@ -312,7 +315,7 @@ def find_pull(prior: StatisticsPrior, network: Network, maps: Tensor) -> Tensor:
 @pytest.mark.parametrize("in_cache", [IN_CACHE, 1])
 def test_moments(layout: torch.memory_format, in_cache: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Means of the maps and of their squares, all pictures at once or some at a time; from them the deviation."""
-    monkeypatch.setattr("inputgen.prior.IN_CACHE", in_cache)
+    monkeypatch.setattr("kinscape.inputgen.prior.IN_CACHE", in_cache)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     maps = make_maps().to(memory_format=layout)
     mean, square = find_moments(maps.requires_grad_())
@@ -465,13 +468,13 @@ def find_penalty(unfolded: Plain, inputs: Tensor, group: int = 1) -> Tensor:
     """Write the prior out: (pictures,), of weight 1, from the outputs of the batch norms that are still there."""
     errors = []
 
-    def keep(norm: Any, _inputs: Any, maps: Tensor) -> None:
+    def cached(norm: Any, _inputs: Any, maps: Tensor) -> None:
         spread = norm.weight.abs()
         spread = torch.where(spread < spread.mean() * SMALLEST_SPREAD, spread.mean() * SMALLEST_SPREAD, spread)
         errors.append(measure(maps.clone(), spread, norm.bias, group).mean(1))
 
     norms = (unfolded.first_norm, unfolded.second_norm)
-    handles = [norm.register_forward_hook(keep) for norm in norms]
+    handles = [norm.register_forward_hook(cached) for norm in norms]
     unfolded(inputs)
     for handle in handles:
         handle.remove()

@@ -7,8 +7,19 @@ from typing import Any
 
 import pytest
 
-from inputgen.errors import UserError
-from inputgen.recipe import FOURIER, NATURAL, OCTAVES, RECIPES, SKETCH, Octave, Recipe, find_default, find_recipe
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.recipe import Octave, Recipe
+from kinscape.inputgen.recipes import (
+    FOURIER,
+    NATURAL,
+    OCTAVES,
+    RECIPES,
+    SKETCH,
+    SMOOTH,
+    find_default,
+    find_recipe,
+    list_changes,
+)
 
 
 def sizes(recipe: Recipe) -> list[tuple[int, int]]:
@@ -145,7 +156,7 @@ def test_frozen() -> None:
     assert {FOURIER: 1, OCTAVES: 2}[find_recipe("octaves")] == 2
 
 
-@pytest.mark.parametrize("recipe", [NATURAL, FOURIER, OCTAVES, SKETCH, OCTAVES.fit(299).resize(160).take(48)])
+@pytest.mark.parametrize("recipe", [NATURAL, SMOOTH, FOURIER, OCTAVES, SKETCH, OCTAVES.fit(299).resize(160).take(48)])
 def test_round_trip(recipe: Recipe, tmp_path: Path) -> None:
     """Plain values, JSON text and a file give the recipe back."""
     record = recipe.as_dict()
@@ -202,7 +213,7 @@ def test_a_single_weight_stays(weight: float) -> None:
     assert record["statistics"] == weight, "what is read stays as it is"
     assert FOURIER.change({"statistics": "80"}).statistics == (80.0, 80.0)
     assert FOURIER.change({"statistics": "[80, 0.5]"}).statistics == (80.0, 0.5)
-    assert FOURIER.change({"statistics": "[80, 0.5]"}).changes == {"statistics": [80.0, 0.5]}
+    assert list_changes(FOURIER.change({"statistics": "[80, 0.5]"})) == {"statistics": [80.0, 0.5]}
 
 
 def test_change_every_field() -> None:
@@ -367,17 +378,19 @@ def test_find_recipe_refuses_files(content: bytes | None, message: str, tmp_path
 
 
 def test_find_recipe() -> None:
-    assert RECIPES == {"natural": NATURAL, "fourier": FOURIER, "octaves": OCTAVES, "sketch": SKETCH}
+    assert RECIPES == {"natural": NATURAL, "smooth": SMOOTH, "fourier": FOURIER, "octaves": OCTAVES, "sketch": SKETCH}
     assert find_recipe("fourier") is FOURIER
-    with pytest.raises(UserError, match=r"^unknown recipe 'cubist'; there are: natural, fourier, octaves, sketch; or "):
+    with pytest.raises(
+        UserError, match=r"^unknown recipe 'cubist'; there are: natural, smooth, fourier, octaves, sketch; or "
+    ):
         find_recipe("cubist")
 
 
 def test_find_default() -> None:
     """Only a network with folded batch norms can be asked for their statistics."""
-    assert (find_default(folded=True), find_default(folded=False)) == (NATURAL, FOURIER)
+    assert (find_default(folded=True), find_default(folded=False)) == (NATURAL, SMOOTH)
     assert any(NATURAL.statistics)
-    assert not any(FOURIER.statistics)
+    assert not any(SMOOTH.statistics)
 
 
 def test_whose_statistics_are_kept() -> None:

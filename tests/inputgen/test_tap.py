@@ -9,8 +9,9 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from inputgen.errors import UserError
-from inputgen.tap import Tap, average_map, find_overwritten, find_stages, record_calls
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.facts import Tokens, find_tokens
+from kinscape.inputgen.tap import Tap, average_map, find_overwritten, find_stages, record_calls
 
 
 class Tiny(nn.Module):
@@ -120,3 +121,64 @@ def test_stages(name: str, size: int, stages: tuple[str, ...]) -> None:
     with torch.no_grad(), record_calls(module.eval()) as call:
         module(torch.zeros(1, 3, size, size))
     assert tuple(stage.name for stage in find_stages(call)) == stages
+
+
+def test_prefix_tokens_are_told_from_patches() -> None:
+    """Hand-made: a class token of 100s, two registers of 50s, and patches 0 to 8 in each of two channels."""
+
+    class Transformer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.block = nn.Identity(), nn.Identity()
+
+        def forward(self, patches: Tensor) -> Tensor:
+            prefix = torch.tensor([100.0, 50.0, 50.0]).view(1, 3, 1).expand(len(patches), 3, 2)
+            maps: Tensor = self.block(torch.cat([prefix, self.embed(patches)], dim=1))
+            return maps
+
+    patches = torch.arange(9.0).view(1, 9, 1).expand(1, 9, 2)
+    layers, module = ["embed", "block", "block@cls"], Transformer()
+    with Tap(module, layers, tokens=Tokens(prefix=3, has_class=True)) as tap:
+        module(patches)
+    assert {layer: average_map(tap.maps[layer]).tolist() for layer in layers} == {
+        "embed": [[4.0, 4.0]],
+        "block": [[4.0, 4.0]],
+        "block@cls": [[100.0, 100.0]],
+    }
+    for tokens in (Tokens(prefix=3), Tokens()):
+        with (
+            pytest.raises(UserError, match=r"^layer 'block' has no class token; ask for 'block' itself$"),
+            Tap(module, ["block@cls"], tokens=tokens),
+        ):
+            module(patches)
+    with pytest.raises(UserError, match=r"^unknown layer 'blok@cls': near it are block"):
+        Tap(module, ["blok@cls"])
+
+
+def test_layouts_of_tokens() -> None:
+    module: Any = nn.Module()
+    module.num_prefix_tokens = 5
+    assert find_tokens(module) == Tokens(5, has_class=True)
+    module.reg_token = nn.Parameter(torch.zeros(1, 5, 8))
+    assert find_tokens(module) == Tokens(5, has_class=False)
+    assert find_tokens(nn.Conv2d(3, 3, 1)) == Tokens()
+    assert find_tokens(torchvision.models.vit_b_32()) == Tokens(1, has_class=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "layer"),
+    [
+        ("test_vit", {}, "norm@cls"),
+        ("test_vit", {"global_pool": "avg", "fc_norm": False}, "norm"),
+        ("vit_tiny_patch16_224", {"depth": 2, "reg_tokens": 4}, "norm@cls"),
+        ("vit_tiny_patch16_224", {"depth": 2, "reg_tokens": 4, "global_pool": "avg", "fc_norm": False}, "norm"),
+        ("vit_small_patch16_dinov3", {"depth": 2}, "norm"),
+    ],
+)
+def test_tokens_make_the_models_own_pooled_features(name: str, options: dict[str, Any], layer: str) -> None:
+    torch.manual_seed(0)
+    module: Any = timm.create_model(name, **options).eval()
+    side = module.pretrained_cfg["input_size"][1]
+    with torch.no_grad(), Tap(module, [layer], tokens=find_tokens(module)) as tap:
+        pooled = module.forward_head(module.forward_features(torch.randn(2, 3, side, side)), pre_logits=True)
+    torch.testing.assert_close(average_map(tap.maps[layer]), pooled)

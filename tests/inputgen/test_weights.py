@@ -2,6 +2,7 @@
 
 import http.server
 import importlib.util
+import json
 import os
 import pickle
 import subprocess
@@ -20,9 +21,9 @@ import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from inputgen.errors import UserError
-from inputgen.network import Network, list_networks, load_network
-from inputgen.weights import read_checkpoint
+from kinscape.inputgen.checkpoints import read_checkpoint
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import Network, list_networks, load_network
 
 Randomise = Callable[[nn.Module], nn.Module]
 SMALL = "mnasnet0_5"
@@ -165,7 +166,7 @@ def test_timm_file_and_hub(shop: tuple[str, Path], randomise: Randomise, tmp_pat
     network = load_network(f"timm/{name}", weights=folder / "model.safetensors", device="cpu")
     pictures = torch.rand(1, 3, 96, 96)
     torch.testing.assert_close(network(pictures), module(pictures), rtol=1e-4, atol=1e-4)
-    script = f"from inputgen.network import load_network; print(load_network('timm/{name}').weights_hash)"
+    script = f"from kinscape.inputgen.network import load_network; print(load_network('timm/{name}').weights_hash)"
     environment = {
         **os.environ,
         "HF_ENDPOINT": address,
@@ -216,11 +217,21 @@ def test_names(name: str, expected: str) -> None:
     refuse(expected, name)
 
 
-def test_no_classifier_of_timm(tmp_path: Path) -> None:
-    name = "test_vit3"  # has a classifier; without one below
+def test_no_classifier_in_the_file(tmp_path: Path) -> None:
+    name = "test_vit3"
     state = timm.create_model(name, num_classes=0).state_dict()
     torch.save(state, tmp_path / "features.pth")
     refuse("it has no head.weight", f"timm/{name}", tmp_path / "features.pth")
+
+
+def test_no_classifier_of_timm(tmp_path: Path) -> None:
+    """As DINOv3 is published: timm's own record says that it has no classes; tuned, it has some."""
+    name = "vit_small_patch16_dinov3.lvd1689m"
+    for classes in (0, 4):
+        save_file(timm.create_model(name, num_classes=classes).state_dict(), tmp_path / "dino.safetensors")
+        network = load_network(f"timm/{name}", weights=tmp_path / "dino.safetensors", device="cpu")
+        assert (network.class_count, network.labels, network.tokens.prefix) == (classes, None, 5)
+        assert network(torch.rand(2, 3, 64, 64)).shape == (2, classes)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +248,7 @@ def test_no_classifier_of_timm(tmp_path: Path) -> None:
         (lambda state: {**state, "head": torch.zeros(1)}, "it has head"),
         (
             lambda state: {**state, "classifier.1.weight": torch.zeros(10, 1280)},
-            "size mismatch for classifier.1.weight: copying a param with shape torch.Size([10, 1280])",
+            "size mismatch for classifier.1.bias: copying a param with shape torch.Size([1000])",
         ),
         (lambda _: torchvision.models.shufflenet_v2_x0_5().state_dict(), "it has no layers.0.weight"),
         (lambda _: {}, "holds no state dict"),
@@ -338,7 +349,7 @@ def test_unavailable_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise ConnectionError("no route\nto host")
 
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", fail)
     address = huggingface_hub.hf_hub_url("timm/resnet26.bt_in1k", "model.safetensors")
     refuse(f"(no route): download {address} and pass it with --weights FILE", "timm/resnet26")
@@ -364,3 +375,93 @@ def test_list_networks() -> None:
     assert networks["torchvision"].keys() >= {"googlenet", "inception_v3", "resnet50"}
     assert "fcn_resnet50" not in networks["torchvision"]
     assert networks["timm"]["timm/resnet26"] is True
+
+
+def test_labels_from_the_networks_own_metadata(lite0: Network, tmp_path: Path) -> None:
+    assert lite0.labels is not None
+    assert (len(lite0.labels), lite0.labels[0], lite0.labels[281]) == (1000, "tench, Tinca tinca", "tabby, tabby cat")
+    torch.save(torchvision.models.get_model(SMALL).state_dict(), tmp_path / "small.pth")
+    small = load_network(SMALL, weights=tmp_path / "small.pth", device="cpu")
+    assert small.labels == tuple(torchvision.models.get_model_weights(SMALL).DEFAULT.meta["categories"])
+
+
+def fill_hub(folder: Path, module: nn.Module, **config: Any) -> None:
+    """Put a network where a hub's client looks for it."""
+    save_file(module.state_dict(), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"architecture": "resnet10t", **config}))
+
+
+def ask_hub(address: str, home: Path, name: str, weights: str | None = None) -> str:
+    """Load a network in a process of its own, since the hub's address is read at import; what it says of it."""
+    script = f"""
+import sys
+from pathlib import Path
+from kinscape.inputgen.errors import UserError
+from kinscape.inputgen.network import load_network
+try:
+    loaded = load_network({name!r}, weights={weights!r} and Path({weights!r}), device="cpu")
+    print(loaded.name, loaded.class_count, loaded.labels, loaded.input_size, loaded.weights_hash)
+except UserError as error:
+    print("refused:", error)
+"""
+    environment = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
+    finished = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def test_a_network_of_the_hub(shop: tuple[str, Path], randomise: Randomise, tmp_path: Path) -> None:
+    address, folder = shop
+    module = randomise(timm.create_model("resnet10t", num_classes=3))
+    fill_hub(
+        folder,
+        module,
+        num_classes=3,
+        label_names=["a", "b", "c"],
+        pretrained_cfg={"input_size": [3, 96, 96], "classifier": "fc", "first_conv": "conv1.0"},
+    )
+    local = load_network("timm/resnet10t", weights=folder / "model.safetensors", device="cpu")
+    expected = f"hf-hub:me/beetles 3 ('a', 'b', 'c') 96 {local.weights_hash}\n"
+    assert ask_hub(address, tmp_path / "hub", "hf-hub:me/beetles") == expected
+    other = timm.create_model("resnet10t", num_classes=7).state_dict()
+    torch.save({"state_dict": other}, tmp_path / "other.pth")
+    said = ask_hub(address, tmp_path / "hub", "hf-hub:me/beetles", str(tmp_path / "other.pth"))
+    assert said.startswith("hf-hub:me/beetles 7 None 96 ")
+    assert local.weights_hash not in said
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"architecture": "no_such_net", "pretrained_cfg": {}}, "names 'no_such_net', which timm does not know"),
+        ({"pretrained_cfg": {"colour": "red"}}, "is not one of timm's ("),
+        ({"architecture": None}, "refused: the config.json of hf-hub:me/beetles"),
+    ],
+)
+def test_what_is_no_network_of_timms(
+    config: dict[str, Any], expected: str, shop: tuple[str, Path], tmp_path: Path
+) -> None:
+    address, folder = shop
+    fill_hub(folder, nn.Linear(1, 1), **config)
+    said = ask_hub(address, tmp_path / "hub", "hf-hub:me/beetles")
+    assert expected in said
+    assert said.count("\n") == 1
+
+
+def test_a_pickle_on_the_hub_does_not_run(shop: tuple[str, Path], tmp_path: Path) -> None:
+    address, folder = shop
+    fill_hub(folder, nn.Linear(1, 1), pretrained_cfg={"hf_hub_filename": "bad.bin", "custom_load": "hf"})
+    (folder / "model.safetensors").unlink()
+    for name in ("bad.bin", "pytorch_model.bin"):
+        torch.save({"weight": Shell(tmp_path / "proof")}, folder / name)
+    said = ask_hub(address, tmp_path / "hub", "hf-hub:me/beetles")
+    assert said.startswith("refused: the published weights of hf-hub:me/beetles")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "proof").exists()
+
+
+def test_no_hub(tmp_path: Path) -> None:
+    nobody = "http://127.0.0.1:9"
+    said = ask_hub(nobody, tmp_path / "hub", "hf-hub:me/beetles")
+    assert said.startswith("refused: can't fetch hf-hub:me/beetles (")
+    assert said.count("\n") == 1

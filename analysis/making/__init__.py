@@ -1,0 +1,1 @@
+"""Drawings, and atlases made of them or of photographs."""

@@ -1,0 +1,1 @@
+"""Pictures as files: photographs, films, and how natural they look."""

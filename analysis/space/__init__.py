@@ -1,0 +1,1 @@
+"""The feature space: vectors of classes, and the distances between them."""

@@ -1,0 +1,1 @@
+"""Classes, the words that mean them, and WordNet."""

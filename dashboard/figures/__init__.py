@@ -1,1 +1,0 @@
-"""Figures as pure functions: data in, plotly figure out, no Dash."""

@@ -1,0 +1,1 @@
+"""Work that the browser asks for and a worker does."""

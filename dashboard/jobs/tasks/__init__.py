@@ -1,0 +1,1 @@
+"""What a worker can do, a module a task."""

@@ -1,1 +1,0 @@
-"""What a worker does: a module for each kind of job."""

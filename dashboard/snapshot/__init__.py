@@ -1,0 +1,1 @@
+"""An atlas as one HTML file."""
