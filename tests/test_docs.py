@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.commands import PAGE, format_reference, print_help
 from kinscape import load_atlas
+from kinscape.analysis.words.class_files import read_class_file
 from kinscape.dashboard.pages.about.page import cite
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -75,3 +76,13 @@ def test_the_citation_is_that_of_the_page_about() -> None:
     assert (stated["version"], stated["license"]) == (project["version"], project["license"])
     assert f"title   = {{{stated['title']}}}," in cite(load_atlas().manifest)
     assert f"## [{stated['version']}]" in (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_classes_of_the_guide_can_be_read(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```csv\n(.*?)^```$", (DOCS / "guide/own-network.md").read_text("utf-8"), re.M | re.S)
+    (tmp_path / "insects.csv").write_text(block, encoding="utf-8")
+    insects = read_class_file(tmp_path / "insects.csv")
+    assert len(insects) == 12
+    assert insects.super_groups == ("beetle", "bee or wasp", "butterfly")
+    assert insects.find_group("ladybird").indices == (0, 1)
+    assert insects.find_group("beetle").indices == (0, 1, 2, 3)
