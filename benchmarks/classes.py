@@ -1,7 +1,7 @@
 """What questions cost in an atlas of many classes: ``python -m benchmarks.classes [--count 21841]``.
 
-The classes' vectors are random, and so is their tree. Each command is a process of its own: seconds from its start to its
-end, and the most memory that it held.
+The classes' vectors are random, and so is their tree. Each command is a process of its own: seconds from its start to
+its end, and the most memory that it held.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LISTED = 5
+TOGETHER = 64  # features that are scaled at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,21 +180,34 @@ class FeatureSpace:
             (..., d) float32: where they lie in the standardised space. A feature that is constant here is 0.
         """
         centre, factor = self._scaling
-        scores: NDArray[np.float32] = ((vectors.astype(np.float64) - centre) * factor).astype(np.float32)
+        scores: NDArray[np.float32] = np.empty(vectors.shape, np.float32)
+        for part in self._parts:
+            scores[..., part] = (vectors[..., part].astype(np.float64) - centre[part]) * factor[part]
         return scores
+
+    @property
+    def _parts(self) -> list[slice]:
+        """Some hundred features at a time, so that what is worked out in float64 never takes much memory."""
+        count = self.vectors.shape[1]
+        ends = np.linspace(0, count, -(-count // TOGETHER) + 1).astype(int).tolist()
+        return [slice(first, last) for first, last in pairwise(ends)]
 
     @cached_property
     def _scaling(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The (d,) mean of every feature, and what its deviation is multiplied by."""
-        values = self.vectors.astype(np.float64)
-        # Not std == 0: the mean of equal numbers may differ from them in the last bit.
-        constant = values.max(axis=0) == values.min(axis=0)
-        factor = np.where(constant, 0.0, 1 / np.where(constant, 1.0, values.std(axis=0)))
+        centre, factor = np.empty((2, self.vectors.shape[1]))
+        for part in self._parts:
+            values = self.vectors[:, part].astype(np.float64)
+            # Not std == 0: the mean of equal numbers may differ from them in the last bit.
+            constant = values.max(axis=0) == values.min(axis=0)
+            mean = values.mean(axis=0, keepdims=True)
+            spread = values.std(axis=0, mean=mean)
+            centre[part], factor[part] = mean[0], np.where(constant, 0.0, 1 / np.where(constant, 1.0, spread))
         if self.blocks:
             total = sum(block.weight for block in self.blocks)
-            parts = [block.weight / total * values.shape[1] / block.size for block in self.blocks]
+            parts = [block.weight / total * self.vectors.shape[1] / block.size for block in self.blocks]
             factor = factor * np.sqrt(np.repeat(parts, [block.size for block in self.blocks]))
-        return values.mean(axis=0), factor
+        return centre, factor
 
     def resample(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
         """Give what can be resampled of some classes.
