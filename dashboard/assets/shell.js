@@ -41,6 +41,14 @@
   };
   const writeField = (value) => (Array.isArray(value) ? value.join(",") : String(value ?? ""));
 
+  // What somebody changes before the page is ready must count when it is: these fields are not told what they are.
+  const touched = new Set();
+  const touch = (event) => {
+    const id = event.target.closest?.("[id^='{']")?.id;
+    if (id) touched.add(`${JSON.parse(id).page} ${JSON.parse(id).name}`);
+  };
+  ["input", "change", "click"].forEach((kind) => document.addEventListener(kind, touch, true));
+
   // Fields and address tell the same: whichever changed is copied to the other. What Python's write_address writes
   // is read here, and the other way round.
   let laid = "";
@@ -57,19 +65,20 @@
     laid = `${page} ${fields.length}`;
     const byField = context.triggered.some((each) => each.prop_id.startsWith("{"));
     const byAddress = context.triggered.some((each) => each.prop_id.startsWith("address."));
-    if (byField && !byAddress && !fresh) {
-      fields.forEach((id, at) => {
-        const told = writeField(values[at]);
-        if (told === writeField(defaults[id.name])) query.delete(id.name);
-        else query.set(id.name, told);
-      });
-      // Compared decoded: browsers and Python write some characters in different ways.
-      const now = write(query);
-      return [String(new URLSearchParams(search)) === String(query) ? same : now, values.map(() => same)];
-    }
+    const early = fields.map((id) => fresh && touched.has(`${id.page} ${id.name}`));
+    touched.clear();
+    const told = fields.map((_, at) => (fresh ? early[at] : byField && !byAddress));
+    fields.forEach((id, at) => {
+      if (!told[at]) return;
+      const value = writeField(values[at]);
+      if (value === writeField(defaults[id.name])) query.delete(id.name);
+      else query.set(id.name, value);
+    });
+    // Compared decoded: browsers and Python write some characters in different ways.
+    const now = String(new URLSearchParams(search)) === String(query) ? same : write(query);
     const wanted = fields.map((id) => readField(query.get(id.name), defaults[id.name]));
-    const isSame = (value, at) => !fresh && writeField(value) === writeField(values[at]);
-    return [same, wanted.map((value, at) => (isSame(value, at) ? same : value))];
+    const isSame = (value, at) => told[at] || (!fresh && writeField(value) === writeField(values[at]));
+    return [now, wanted.map((value, at) => (isSame(value, at) ? same : value))];
   };
 
   const hover = (hoverData, atlas, atlases, categories, graph) => {
