@@ -14,7 +14,7 @@ from kinscape.analysis.atlas.atlas import Atlas, load_atlas
 from kinscape.dashboard.app import create_app
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "digits"
-QUICK = ["--recipe", "smooth", "--steps", "32", "--sketches", "4", "--device", "cpu"]
+QUICK = ["--recipe", "smooth", "--steps", "120", "--sketches", "4", "--device", "cpu"]
 
 
 def run(folder: Path, *command: str) -> str:
@@ -60,7 +60,7 @@ def test_a_3_is_compared_with_an_8_and_a_1(folder: Path) -> None:
 def test_groups_are_words_and_columns_say_id(folder: Path) -> None:
     run(folder, "-m", "kinscape", "export", "pairs", "pairs.csv", "--atlas", "atlas")
     lines = (folder / "pairs.csv").read_text().splitlines()
-    assert lines[0] == "a,b,distance,id_a,id_b"
+    assert lines[0] == '"a","b","distance","id_a","id_b"'
     assert len(lines) == 1 + 45
     nearest = json.loads(
         run(folder, "-m", "kinscape", "nearest", "with a loop", "--atlas", "atlas", "-n", "2", "--json")

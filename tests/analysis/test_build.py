@@ -964,23 +964,20 @@ def test_questions_are_asked_in_the_space_of_the_sketches(sketched: Path) -> Non
     inner = load_atlas(sketched / SKETCHES).manifest
     assert (inner.features_only, inner.sketches, inner.seeds, inner.classes) == (True, 0, [0, 1, 2], SKETCHED)
     assert inner.layers == {"logits": 1000, "classifier": 8, "kin": 1008}
-    assert Recipe.from_dict(inner.recipe or {}) == SKETCH.fit(SIDE).resize(SKETCH.size)
+    assert Recipe.from_dict(inner.recipe or {}) == SKETCH.fit(SIDE).resize(
+        SIDE
+    )
     assert list((sketched / SKETCHES).rglob("*.webp")) == []
     assert not list(sketched.rglob(f"{LOCK}*"))
 
 
-def test_the_space_of_the_sketches_is_mixed_as_by_hand(sketched: Path) -> None:
+def test_the_space_of_the_sketches_is_put_together_as_by_hand(sketched: Path) -> None:
     atlas = load_atlas(sketched)
     logits = atlas.sketches.space("logits", standardised=False).vectors
     rows = NORMED.module.state_dict()["head.weight"].numpy()[SKETCHED].astype(np.float64)
     np.testing.assert_allclose(atlas.space("classifier", standardised=False).vectors, rows, rtol=2e-3, atol=1e-3)
-    scores = (rows - rows.mean(0)) / rows.std(0)
-    scores /= np.linalg.norm(scores, axis=1, keepdims=True)
-    shares = (scores @ scores.T).clip(0)  # of all: there are fewer than ten
-    np.fill_diagonal(shares, 1)
-    shares /= shares.sum(1, keepdims=True)
     raw = atlas.space("kin", standardised=False)
-    np.testing.assert_allclose(raw.vectors[:, :1000], shares @ logits, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(raw.vectors[:, :1000], logits, rtol=1e-3, atol=1e-3)  # too few classes to be mixed
     np.testing.assert_allclose(raw.vectors[:, 1000:], rows, rtol=2e-3, atol=1e-3)
     assert atlas.space().layer == "kin"
     standard = atlas.space().vectors.astype(np.float64)

@@ -61,11 +61,16 @@ def test_what_points_away_has_no_share() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_of_few_classes_all_are_taken(count: int) -> None:
-    neighbours, shares = find_shares(np.random.default_rng(2).normal(size=(count, 3)))
+    neighbours, shares = find_shares(np.random.default_rng(2).normal(size=(count, 3)), 20)
     assert neighbours.shape == shares.shape == (count, count)
     assert sorted(neighbours[0].tolist()) == list(range(count))
     np.testing.assert_array_equal(neighbours[:, 0], np.arange(count))
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("classes", "count"), [(1, 1), (10, 1), (74, 1), (118, 2), (1000, 20)])
+def test_a_class_is_mixed_with_2_percent_of_all(classes: int, count: int) -> None:
+    assert find_shares(np.random.default_rng(2).normal(size=(classes, 3)))[0].shape == (classes, count)
 
 
 @pytest.mark.parametrize("constant", [0.0, 3.0, -7.25])
