@@ -964,9 +964,7 @@ def test_questions_are_asked_in_the_space_of_the_sketches(sketched: Path) -> Non
     inner = load_atlas(sketched / SKETCHES).manifest
     assert (inner.features_only, inner.sketches, inner.seeds, inner.classes) == (True, 0, [0, 1, 2], SKETCHED)
     assert inner.layers == {"logits": 1000, "classifier": 8, "kin": 1008}
-    assert Recipe.from_dict(inner.recipe or {}) == SKETCH.fit(SIDE).resize(
-        SIDE
-    )
+    assert Recipe.from_dict(inner.recipe or {}) == SKETCH.fit(SIDE).resize(SIDE)
     assert list((sketched / SKETCHES).rglob("*.webp")) == []
     assert not list(sketched.rglob(f"{LOCK}*"))
 
