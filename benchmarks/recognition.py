@@ -13,7 +13,7 @@ import numpy as np
 import typer
 from PIL import Image
 
-from kinscape.analysis.measuring.judges import NetworkJudge, load_judges
+from kinscape.analysis.measuring.judges import BATCH, NetworkJudge, load_judges
 from kinscape.inputgen.errors import UserError
 from kinscape.inputgen.network import load_network
 from kinscape.output import run_command
@@ -34,8 +34,11 @@ def main(
     free = targets % 10 > 0
     print(f"| judge | all {len(files)} | the {free.sum()} of classes without a say |\n|---|---|---|")
     for judge in (NetworkJudge(network), *others):
-        logits = judge.classify(pictures)
-        places = (logits > np.take_along_axis(logits, targets[:, None], axis=1)).sum(axis=1)
+        ranks = []
+        for start in range(0, len(files), BATCH):
+            logits, own = judge.classify(pictures[start : start + BATCH]), targets[start : start + BATCH, None]
+            ranks.append((logits > np.take_along_axis(logits, own, axis=1)).sum(axis=1))
+        places = np.concatenate(ranks)
         cells = [f"{(some == 0).mean():.1%} / {(some < 5).mean():.1%}" for some in (places, places[free])]
         print(f"| {judge.name} | {' | '.join(cells)} |", flush=True)
 
