@@ -39,6 +39,7 @@ _PICTURE = re.compile(r"(\d{4})-(\d+)\.webp")
 _ADDITION = re.compile(rf"({'|'.join(WAYS)})-(\d{{4}})-(\d{{4}})-(\d+)\.webp")
 _PREFIX = re.compile(r"/([\w.~-]+/)*", re.ASCII)
 _KIND = re.compile(r"[a-z]+")
+_KEY = re.compile(r"[\w.-]+(/[\w.-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +231,7 @@ class AtlasView:
         verdicts = [f"{name}{VERDICT}" for name in judges] or ["predicted"]
         right = table[verdicts].eq(table["target"], axis=0).mean(axis=1)
         shares = right.groupby(table["target"]).mean()
-        return judges or [self.manifest.network], dict(zip(map(int, shares.index), map(float, shares), strict=True))
+        return judges or [self.manifest.title], dict(zip(map(int, shares.index), map(float, shares), strict=True))
 
     @cached_property
     def pictures(self) -> dict[tuple[str, int], Path]:
@@ -291,10 +292,13 @@ class View:
         self.jobs = jobs
         self.atlases: dict[str, AtlasView] = {}
         for atlas in atlases:
-            key, number = atlas.manifest.network, 1
+            # A path to one's own code cannot be a part of an address.
+            made = atlas.manifest
+            named = made.network if _KEY.fullmatch(made.network) else re.sub(r"[^\w.-]+", "-", made.title)
+            key, number = named, 1
             while key in self.atlases:
                 number += 1
-                key = f"{atlas.manifest.network}-{number}"
+                key = f"{named}-{number}"
             if atlas.vocabulary != atlases[0].vocabulary:
                 raise UserError(
                     f"{atlas.folder} has other classes than {atlases[0].folder}; a dashboard shows atlases of the same"
@@ -303,7 +307,7 @@ class View:
             atlas.space()  # what is damaged should be told at the start
             if not atlas.projections.size:
                 raise UserError(f"the atlas {atlas.folder} has no maps; measure it again")
-            if number > 1 and atlas.manifest.weights != self.atlases[atlas.manifest.network].manifest.weights:
+            if number > 1 and atlas.manifest.weights != self.atlases[named].manifest.weights:
                 logger.warning("%s was made with other weights than %s", key, atlas.manifest.network)
         self.covered = frozenset(index for atlas in self.atlases.values() for index in atlas.categories)
         self.vocabulary, self.styles = self.default.vocabulary, self.default.styles

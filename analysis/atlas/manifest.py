@@ -134,6 +134,11 @@ class Manifest:
         return self.picture_layer or self.default_layer, self.picture_metric or self.default_metric
 
     @property
+    def title(self) -> str:
+        """A short name of the network: what follows the last slash."""
+        return self.network.replace("\\", "/").rsplit("/", 1)[-1]
+
+    @property
     def recipe_name(self) -> str:
         """Name of the recipe of the drawings; empty for photographs."""
         return str(self.recipe["name"]) if self.recipe else ""

@@ -127,7 +127,7 @@ def lay_card(
     """Lay out a category's picture and name, with notes below, as a link to it on the map or elsewhere."""
     category = atlas.categories[index]
     address = picture_address(atlas, index, kind=kind)
-    shows = f"{'What' if kind == 'class' else f'The {kind} that'} {atlas.manifest.network} drew for {category.name}"
+    shows = f"{'What' if kind == 'class' else f'The {kind} that'} {atlas.manifest.title} drew for {category.name}"
     return dcc.Link(
         [
             html.Img(src=address, alt=shows, className="kin-shot") if address else None,

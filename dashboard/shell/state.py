@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +118,12 @@ def list_colours(vocabulary: Vocabulary) -> dict[str, str]:
 def list_slugs(vocabulary: Vocabulary) -> dict[str, str]:
     """List what addresses call the super-groups."""
     return {group: group.split(",")[0].split(" &")[0].strip().replace(" ", "-") for group in vocabulary.super_groups}
+
+
+def take_words(view: View, words: Sequence[str]) -> Sequence[str]:
+    """Take words that the view's classes have, or else as many of its classes."""
+    known = all(view.vocabulary.look_up(word) for word in words)
+    return words if known else [category.name for category in view.categories[: len(words)]]
 
 
 def find_index(vocabulary: Vocabulary, named: str) -> int | None:

@@ -159,7 +159,7 @@ def test_the_map_loads_with_every_category_and_explains_itself_once(watched: Wat
     assert sorted(index for trace in points for index in trace["customdata"]) == TINY_CLASSES
     expect(page.get_by_text("Nothing pinned yet")).to_be_visible()
     expect(page.get_by_text("A flat map distorts")).to_be_visible()
-    welcome = page.get_by_text("Each mark is one of ImageNet's categories")
+    welcome = page.get_by_text("Each mark is a category, near")
     expect(welcome).to_be_visible()
     page.get_by_role("button", name="Close the explanation").click()
     expect(welcome).to_be_hidden()

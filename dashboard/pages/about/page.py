@@ -44,11 +44,11 @@ def layout(view: View, fields: Fields) -> html.Div:
     )
     agreement = html.Section(
         [
-            html.H2("Agreement with WordNet, layer by layer"),
+            html.H2(f"Agreement with {view.vocabulary.tree or 'a tree'}, layer by layer"),
             html.P(
-                "WordNet is a tree of words that knows nothing of pictures. Do classes that this network finds alike "
-                "also lie near each other in that tree? Two ways to ask: of a class\u2019s ten nearest, how many are "
-                "of its own group (13 groups: dogs, birds, vehicles and so on); and over all pairs of classes, how far "
+                "A tree of words knows nothing of pictures. Do classes that this network finds alike also lie near "
+                "each other in that tree? Two ways to ask: of a class\u2019s ten nearest, how many are of its own "
+                f"group (there are {len(view.vocabulary.super_groups)}); and over all pairs of classes, how far "
                 "likeness follows kinship.",
                 className="kin-note",
             ),
@@ -63,8 +63,8 @@ def layout(view: View, fields: Fields) -> html.Div:
     return html.Div(
         [
             html.P(
-                "An atlas holds what one network made of ImageNet\u2019s categories: its pictures of them, and what "
-                "its layers make of those. This page tells how this atlas came about, how far to believe it, and how "
+                "An atlas holds what one network made of its categories: the pictures it drew, and what its layers "
+                "make of those. This page tells how this atlas came about, how far to believe it, and how "
                 "to cite it.",
                 className="kin-intro",
             ),
@@ -148,7 +148,7 @@ def lay_facts(atlas: AtlasView) -> list[Component]:
 def tell_facts(manifest: Manifest) -> dict[str, Any]:
     """Tell how an atlas was made, by what it tells of."""
     facts: dict[str, Any] = {
-        "Network": html.B(manifest.network),
+        "Network": html.B(manifest.title),
         "Weights": html.Code(f"SHA-256 {manifest.weights}"),
         "Made": tell_making(manifest),
         "Classes": f"{len(manifest.classes):,}, {manifest.quality['pictures']:,} pictures",
@@ -178,7 +178,7 @@ def cite(manifest: Manifest) -> str:
     made = manifest.versions.get("kinscape") or _find_version()
     how = f"recipe {manifest.recipe_name}, seeds {_shorten(manifest.seeds)}" if manifest.recipe else "photographs"
     note = (
-        f"Atlas of {manifest.network}, {len(manifest.classes)} classes, {how}; layer {manifest.default_layer}, "
+        f"Atlas of {manifest.title}, {len(manifest.classes)} classes, {how}; layer {manifest.default_layer}, "
         f"{manifest.default_metric} distance; weights SHA-256 {manifest.weights}"
     )
     key = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in manifest.network)
@@ -215,7 +215,7 @@ def _lay_recognition(atlas: AtlasView) -> list[Component]:
             pictures, kept = "pictures", "; they were measured and not kept, so no other network was asked"
         recognised, count = manifest.quality["recognised"], manifest.quality["pictures"]
         if recognised is None:
-            return [title, html.P(f"{manifest.network} has no classifier, so it recognises nothing.")]
+            return [title, html.P(f"{manifest.title} has no classifier, so it recognises nothing.")]
         told = f"{recognised:.1%} of {count:,} {pictures} are recognised by the network itself{kept}."
         return [title, html.P(told)]
     parts: list[Component] = [
@@ -241,7 +241,7 @@ def _lay_recognition(atlas: AtlasView) -> list[Component]:
 
 def _list_shares(manifest: Manifest, count: Count) -> list[Component]:
     return [
-        _lay_share(f"{manifest.network}, itself", count.recognised, None),
+        _lay_share(f"{manifest.title}, itself", count.recognised, None),
         *(_lay_share(name, *shares[:2]) for name, shares in count.judges.items()),
     ]
 

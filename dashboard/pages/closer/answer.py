@@ -96,7 +96,7 @@ def lay_answer(atlas: AtlasView, asked: Asked) -> list[Component]:
         html.P(tell_kinship(asked), className="kin-note"),
         html.P(f"Compared here: {answer.note}.", className="kin-note") if answer.note else html.Span(),
         html.P(
-            f"{manifest.network}, layer {answer.layer}, {answer.metric} distance of standardised features, "
+            f"{manifest.title}, layer {answer.layer}, {answer.metric} distance of standardised features, "
             f"{manifest.source}.",
             className="kin-note",
         ),

@@ -36,6 +36,7 @@ from kinscape.dashboard.shell.components import (
     register_hover,
 )
 from kinscape.dashboard.shell.page import Fields, Page, atlas_field, choose, take_atlas, write_address
+from kinscape.dashboard.shell.state import take_words
 from kinscape.dashboard.shell.style import draw_message
 from kinscape.dashboard.view import AtlasView, View
 from kinscape.inputgen.errors import UserError
@@ -109,7 +110,7 @@ def layout(view: View, fields: Fields) -> html.Div:
         [
             html.P(
                 "Ask whether one thing is closer to a second or to a third, as the network sees them. Write a class "
-                "(tabby) or any word that covers several (cat), and the answer says how sure it is.",
+                "or any word that covers several, and the answer says how sure it is.",
                 className="kin-intro",
             ),
             question,
@@ -239,6 +240,8 @@ def lay_examples(view: View, atlas: AtlasView) -> html.Div:
             a, b, c = words
             href = write_address(view, KEY, atlas=atlas.key, a=a, b=b, c=c)
             links.append(html.Li(dcc.Link(tell_question(*words), href=href, className="closer-chip")))
+    if not links:
+        return html.Div()
     return html.Div(
         [html.Span("Try", className="kin-note"), html.Ul(links, **aria(label="Example questions"))],
         className="closer-examples",
@@ -343,7 +346,7 @@ PAGE = Page(
     path=KEY,
     name="Closer",
     defaults=lambda view: {
-        **dict(zip(SIDES, EXAMPLES[0], strict=True)),
+        **dict(zip(SIDES, take_words(view, EXAMPLES[0]), strict=False)),
         "layer": view.default.manifest.default_layer,
         "metric": view.default.manifest.default_metric,
     },

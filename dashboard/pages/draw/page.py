@@ -10,6 +10,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
+from kinscape.analysis.words.expression import parse_expression
 from kinscape.analysis.words.vocabulary import Vocabulary
 from kinscape.dashboard.jobs.records import (
     CANCELLED,
@@ -67,6 +68,14 @@ def _means_group(vocabulary: Vocabulary, word: str) -> bool:
         return False
 
 
+def _is_known(view: View, expression: str) -> bool:
+    try:
+        parse_expression(expression, view.vocabulary)
+    except UserError:  # words of another vocabulary
+        return False
+    return True
+
+
 def submit(view: View, told: Mapping[str, Any], session: Any) -> tuple[str, str]:
     """Queue a drawing; give its id and the expression, or raise `UserError`."""
     if view.jobs is None:
@@ -92,7 +101,7 @@ def layout(view: View, fields: Fields) -> html.Div:
     """Lay the page out; what it shows is filled in by the callbacks."""
     atlas = take_atlas(view, fields["atlas"])
     intro = (
-        f"Say what {atlas.manifest.network} should see, and watch it being drawn by gradient descent on the picture "
+        f"Say what {atlas.manifest.title} should see, and watch it being drawn by gradient descent on the picture "
         "itself. Below are the sums of two categories that the atlas holds, and where they land between their parents."
     )
     sheets = -(-len(find_sums(atlas)) // SHEET)
@@ -295,6 +304,7 @@ def _lay_workbench(view: View, fields: Fields) -> html.Div:
                 className="draw-chip",
             )
             for expression, meaning in EXAMPLES.items()
+            if _is_known(view, expression)
         ],
         className="draw-chips",
         role="group",

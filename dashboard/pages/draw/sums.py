@@ -155,7 +155,7 @@ def lay_pair(view: View, atlas_key: Any, pair: Any, scheme: Any) -> Any:
         )
         for way, landing in one.ways.items()
     ]
-    heads = ["added", f"{atlas.manifest.network} sees", *(f"{judge} sees" for judge in judges)]
+    heads = ["added", f"{atlas.manifest.title} sees", *(f"{judge} sees" for judge in judges)]
     heads += ["parents' places", "along the line", "nearest category"]
     table = html.Table(
         [html.Thead(html.Tr([html.Th(head, scope="col") for head in heads])), html.Tbody(rows)], className="kin-table"

@@ -156,7 +156,7 @@ def _lay_own(view: View, plane: Plane, channel: int) -> Component | None:
     if status and status.state == DONE:
         return html.Img(
             src=file_address(view.prefix, status.job.id, "picture.png"),
-            alt=f"What {plane.atlas.manifest.network} drew for {plane.titles[plane.channels.index(channel)]}",
+            alt=f"What {plane.atlas.manifest.title} drew for {plane.titles[plane.channels.index(channel)]}",
             className="kin-shot kin-features-own",
         )
     return html.P(status.error or status.state, className="kin-note") if status and status.ended else None

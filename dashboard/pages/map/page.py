@@ -356,7 +356,7 @@ def send_download(view: View) -> Response:
         return Response("name the classes, as in chosen=281.282", status=400, mimetype="text/plain")
     form = choose(request.args.get("format"), FORMATS, "csv")
     matrix = take_chosen(atlas, state)
-    stem = f"distances-{atlas.manifest.network}-{state.layer}-{len(state.chosen)}"
+    stem = f"distances-{atlas.manifest.title}-{state.layer}-{len(state.chosen)}"
     return answer_file(stem, form, lambda path: write_distances(path, matrix))
 
 

@@ -146,7 +146,7 @@ def _lay_opposite(view: View, atlas: AtlasView, category: Category) -> list[Any]
     if taken is None:
         return []
     address = picture_address(atlas, category.index, kind="opposite", small=True)
-    shows = f"The opposite of {category.name} that {atlas.manifest.network} drew"
+    shows = f"The opposite of {category.name} that {atlas.manifest.title} drew"
     text: list[Any] = [
         "What drives the network away from it is taken for ",
         html.Strong(atlas.vocabulary[taken].name),
@@ -193,7 +193,7 @@ def _lay_neighbour(view: View, state: MapState, neighbour: Neighbour, note: str,
 
 def _lay_picture(atlas: AtlasView, category: Category) -> html.Img | None:
     address = picture_address(atlas, category.index)
-    shows = f"What {atlas.manifest.network} drew for {category.name}"
+    shows = f"What {atlas.manifest.title} drew for {category.name}"
     return html.Img(src=address, alt=shows, className="kin-picture") if address else None
 
 

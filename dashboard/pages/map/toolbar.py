@@ -136,7 +136,7 @@ def lay_welcome(atlas: AtlasView) -> dmc.Alert:
     drawn = atlas.manifest.source == DRAWN
     seen = "when it draws them" if drawn else "in photographs"
     return dmc.Alert(
-        f"Each mark is one of ImageNet's categories, near others that look alike to {atlas.manifest.network} "
+        f"Each mark is a category, near others that look alike to {atlas.manifest.title} "
         f"{seen}. Point at a mark to see {'its picture' if drawn else 'its name'}, click it to pin it "
         f"with the {COUNT} categories that are truly nearest, and move the slider to see kinds gather as the "
         f"network gets deeper.",

@@ -65,9 +65,7 @@ def send_download(view: View) -> Response:
     asked = request.args
     state = read_state(view, *(asked.get(name) for name in ("atlas", "layer", "metric", "order", "of")))
     form, everything = choose(asked.get("format"), FORMATS, next(iter(FORMATS))), asked.get("what") == "everything"
-    name = (
-        f"{'distances' if everything else 'pairs'}-{state.atlas.manifest.network}-{state.layer}-{state.metric}.{form}"
-    )
+    name = f"{'distances' if everything else 'pairs'}-{state.atlas.manifest.title}-{state.layer}-{state.metric}.{form}"
     name = re.sub(r"[^\w.-]", "_", name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name

@@ -186,12 +186,13 @@ def draw(state: MatrixState, which: str, order: NDArray[np.int64], block: Any = 
 
 def lay_key(state: MatrixState, which: str) -> html.Figcaption:
     """Lay out what a view's colours mean."""
+    tree = state.atlas.vocabulary.tree
     if which == DIFFERENCE:
-        title, ends = "Difference of places", ("nearer to the network", "equal", "nearer in WordNet")
+        title, ends = "Difference of places", ("nearer to the network", "equal", f"nearer in {tree}")
     else:
         network = which == NETWORK
         scale = measure(state.atlas, state.layer, state.metric)[1].scale if network else relate(state.atlas).scale
-        title = f"{state.metric} distance in {state.layer}" if network else "WordNet, Wu-Palmer similarity"
+        title = f"{state.metric} distance in {state.layer}" if network else f"{tree}, Wu-Palmer similarity"
         ends = (f"{scale[0]:.3g}", f"median {scale[len(scale) // 2]:.3g}", f"{scale[-1]:.3g}")
     colours = figures.list_gradient(state.scheme, differs=which == DIFFERENCE)
     stops = ", ".join(f"{colour} {place:.1%}" for place, colour in colours)
@@ -221,7 +222,7 @@ def tell(view: View, state: MatrixState, *, block: Any, pair: Any, form: str) ->
 def _introduce(atlas: AtlasView) -> str:
     return (
         f"Each cell is a pair of {len(atlas.index):,} categories, the stronger in colour the nearer the two are to "
-        f"{atlas.manifest.network}; what it takes for alike gathers in blocks along the diagonal. Drag to zoom into a "
+        f"{atlas.manifest.title}; what it takes for alike gathers in blocks along the diagonal. Drag to zoom into a "
         "block, point at a cell to see its two categories, and click it to pin them."
     )
 
@@ -243,7 +244,7 @@ def _lay_controls(view: View, state: MatrixState) -> html.Div:
         )
         for name, label, data, value in selects
     ]
-    word = lay_word_picker(view, KEY, "of", state.word, label="Only", placeholder="a group, as cat", clearable=True)
+    word = lay_word_picker(view, KEY, "of", state.word, label="Only", placeholder="a group", clearable=True)
     there = list_views(state.atlas)
     chips = [dmc.Chip(name, value=each, size="xs", variant="outline") for each, name in there.items()]
     views = html.Div(
@@ -302,14 +303,15 @@ def _tell_view(
     places = measure(state.atlas, state.layer, state.metric)[1].places
     kept = _keep(state, block=written, format=format_name(form))
     lists: list[Any]
+    tree = state.atlas.vocabulary.tree
     if DIFFERENCE in state.views:
         difference = differ(state.atlas, state.layer, state.metric)[0]
         lists = [
-            ("Nearer to the network than in WordNet", find_pairs(order, block, difference, LISTED)),
-            ("Nearer in WordNet than to the network", find_pairs(order, block, -difference, LISTED)),
+            (f"Nearer to the network than in {tree}", find_pairs(order, block, difference, LISTED)),
+            (f"Nearer in {tree} than to the network", find_pairs(order, block, -difference, LISTED)),
         ]
     elif state.views == (WORDNET,):
-        lists = [("Nearest in WordNet", find_pairs(order, block, relate(state.atlas).places, LISTED))]
+        lists = [(f"Nearest in {tree}", find_pairs(order, block, relate(state.atlas).places, LISTED))]
     else:
         lists = [("Nearest pairs in view", find_pairs(order, block, places, LISTED))]
     return [
@@ -390,7 +392,11 @@ def _lay_links(view: View, state: MatrixState, order: NDArray[np.int64], block: 
     kept = {**_keep(state, block=block), "show": None, "format": form}
     count = len(state.atlas.index)
     links = (
-        ("seen", f"What is in view: {pairs:,} {'pair' if pairs == 1 else 'pairs'}, with WordNet's similarities"),
+        (
+            "seen",
+            f"What is in view: {pairs:,} {'pair' if pairs == 1 else 'pairs'}"
+            + (", with similarities in the tree" if state.atlas.vocabulary.tree else ""),
+        ),
         ("everything", f"Everything: the distances of {count:,} \u00d7 {count:,} categories"),
     )
     return [html.A(text, href=write_address(view, DOWNLOADS, what=what, **kept), download="") for what, text in links]

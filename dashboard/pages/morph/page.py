@@ -23,6 +23,7 @@ from kinscape.dashboard.shell.components import (
 )
 from kinscape.dashboard.shell.job_panel import TICK, register_film, register_waiting
 from kinscape.dashboard.shell.page import Fields, Page, atlas_field, choose, take_atlas, write_address
+from kinscape.dashboard.shell.state import take_words
 from kinscape.dashboard.shell.style import draw_message
 from kinscape.dashboard.shell.upload import lay_drop, read_upload
 from kinscape.dashboard.view import View
@@ -44,7 +45,7 @@ def layout(view: View, fields: Fields) -> html.Div:
     """Lay the page out; what it shows is filled in by the callbacks."""
     atlas = take_atlas(view, fields["atlas"])
     intro = (
-        f"Draw the way from one category to another: {atlas.manifest.network} is asked for the first, and step by step "
+        f"Draw the way from one category to another: {atlas.manifest.title} is asked for the first, and step by step "
         "for more of the second. Watch the one become the other, in the picture, in both curves and on the map."
     )
     return html.Div(
@@ -190,7 +191,7 @@ def lay_ends(view: View, key: Any, a: Any, b: Any, ended: Any, scheme: Any) -> A
             html.Section(
                 [
                     html.H2("Both ends"),
-                    html.P(f"What {atlas.manifest.network} drew for each alone.", className="kin-note")
+                    html.P(f"What {atlas.manifest.title} drew for each alone.", className="kin-note")
                     if atlas.pictures
                     else None,
                     html.Div(sides, className="morph-ends"),
@@ -218,6 +219,7 @@ def lay_examples(view: View, fields: Fields) -> html.Div:
             className="draw-chip",
         )
         for a, b in EXAMPLES
+        if view.vocabulary.look_up(a) and view.vocabulary.look_up(b)
     ]
     return html.Div(links, className="draw-chips", role="group", **aria(label="Examples of ways"))
 
@@ -286,7 +288,13 @@ def _tell_shown(count: int) -> list[Component]:
 PAGE = Page(
     path=KEY,
     name="Morph",
-    defaults=lambda _: {"a": EXAMPLES[0][0], "b": EXAMPLES[0][1], "recipe": BEST, "steps": "", "seed": 0, "job": ""},
+    defaults=lambda view: {
+        **dict(zip(SIDES, take_words(view, EXAMPLES[0]), strict=False)),
+        "recipe": BEST,
+        "steps": "",
+        "seed": 0,
+        "job": "",
+    },
     layout=layout,
     register=register,
 )

@@ -161,7 +161,7 @@ def tell_graph(graph: Graph) -> str:
     """Tell what the arrows mean."""
     atlas, count = graph.atlas, len(graph.links.index)
     if graph.links.by == OUTPUT:
-        meaning = f"{MEANINGS[OUTPUT]}, of {atlas.manifest.network}"
+        meaning = f"{MEANINGS[OUTPUT]}, of {atlas.manifest.title}"
     else:
         meaning = f"{MEANINGS[DISTANCE]} ({atlas.manifest.default_metric}, layer {graph.layer})"
     return (

@@ -31,7 +31,7 @@ def lay_links(view: View, graph: Graph, index: int) -> html.Div:
     part = next(part for part in graph.components if index in part)
     address = picture_address(atlas, index)
     picture = (
-        html.Img(src=address, alt=f"What {atlas.manifest.network} drew for {category.name}", className="kin-picture")
+        html.Img(src=address, alt=f"What {atlas.manifest.title} drew for {category.name}", className="kin-picture")
         if address
         else None
     )
@@ -95,8 +95,8 @@ def lay_summary(view: View, graph: Graph) -> html.Div:
             ),
             html.P(
                 f"{summary.unreached:.0%} of the categories are nobody's neighbour (by chance "
-                f"{expected['unreached']:.0%}). {summary.kin:.0%} of the arrows stay in their own WordNet group (by "
-                f"chance {expected['kin']:.0%})."
+                f"{expected['unreached']:.0%}). {summary.kin:.0%} of the arrows stay in their own "
+                f"{graph.atlas.vocabulary.group} (by chance {expected['kin']:.0%})."
             ),
             html.H3("Hubs"),
             html.Table(

@@ -128,7 +128,7 @@ def _lay_reading(
 
 def _lay_drawing(atlas: AtlasView, index: int, kind: str, name: str, *notes: str) -> html.Div:
     address = picture_address(atlas, index, kind=kind)
-    shows = f"What {atlas.manifest.network} drew for {name}"
+    shows = f"What {atlas.manifest.title} drew for {name}"
     return html.Div(
         [
             html.Img(src=address, alt=shows, className="kin-shot") if address else None,

@@ -33,7 +33,7 @@ def layout(view: View, fields: Fields) -> html.Div:
     """Lay the page out; the answer is filled in by the callbacks."""
     atlas = take_atlas(view, fields["atlas"])
     intro = (
-        f"Give {atlas.manifest.network} a photograph of your own, and see what it takes it for, which categories are "
+        f"Give {atlas.manifest.title} a photograph of your own, and see what it takes it for, which categories are "
         "near it from layer to layer, and where it lies on the map."
     )
     return html.Div(
