@@ -79,6 +79,7 @@
       return isPlaced && cy.getElementById(last.data.id).nonempty() ? cy : null;
     };
     waitFor(isThere, (cy) => requestAnimationFrame(() => {
+      if (cy.destroyed()) return; // another page was opened in between
       listen(cy, { graph, card, field, atlas, atlases, categories });
       const found = category ? cy.getElementById(category.value) : cy.collection();
       const node = found.nonempty() ? found[0] : null;

@@ -147,6 +147,26 @@
     }
   });
 
+  // Enter takes the first match, even if it is pressed before the matches are shown.
+  let typing = null; // the box that was typed into last, until something else is done
+  const takeFirst = (box, text, tries = 600) => {
+    if (typing !== box || box.value !== text || !tries) return; // it was taken, or something else was done
+    const list = document.getElementById(box.getAttribute("aria-controls"));
+    const first = list?.querySelector("[data-combobox-selected]") ?? list?.querySelector("[role=option]");
+    if (!first) return void requestAnimationFrame(() => takeFirst(box, text, tries - 1));
+    typing = null;
+    if (!first.hasAttribute("data-combobox-active")) first.click();
+  };
+  document.addEventListener("input", ({ target }) => { typing = target; }, true);
+  document.addEventListener("pointerdown", () => { typing = null; }, true);
+  document.addEventListener("keydown", ({ key, target }) => {
+    if (key !== "Enter") typing = null; // a letter is told as input after this
+    else if (typing === target && target.value && target.matches(".mantine-Select-input")) {
+      const text = target.value;
+      requestAnimationFrame(() => requestAnimationFrame(() => takeFirst(target, text)));
+    }
+  }, true);
+
   const shared = { ...window.dash_clientside };
   window.dash_clientside = { ...shared, kinscape: { ...shared.kinscape, paint, syncFields, hover } };
   window.dashMantineFunctions = { ...window.dashMantineFunctions, searchCategories, searchNames, renderCategory };
